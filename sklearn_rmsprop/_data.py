@@ -1,0 +1,235 @@
+"""From what the user passes to what the kernel takes: validated arrays, weights, and units. X is never changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, validate_data
+
+from sklearn_rmsprop._kernel._rows import CSRRows, DenseRows, Rows, column_mean_square, column_moments
+from sklearn_rmsprop._optimizer import State
+
+# Row numbers are 32-bit in the kernel: half the memory of a permutation, and faster to shuffle.
+MAX_ROWS = np.iinfo(np.uint32).max
+
+# A column whose standard deviation is below its mean by more than this many roundings is constant.
+CONSTANT_ROUNDINGS = 10
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Training data as it came, but validated.
+
+    Attributes
+    ----------
+    X : (n_rows, n_features), C-contiguous or CSR
+    y : (n_rows, n_targets)
+    weight : (n_rows,)
+    order : numbers of the rows whose weight is not zero
+    flat : whether y came one-dimensional
+    """
+
+    X: np.ndarray | sparse.csr_matrix
+    y: np.ndarray
+    weight: np.ndarray
+    order: np.ndarray
+    flat: bool
+
+
+@dataclass(frozen=True)
+class Units:
+    """Origin and unit of the columns, the targets and the weights in the kernel.
+
+    The kernel's features are (x - x_mean) / x_unit and its targets (y - y_mean) / y_unit. Features are converted on the
+    fly, targets and weights in a copy.
+    """
+
+    x_mean: np.ndarray
+    x_unit: np.ndarray
+    y_mean: np.ndarray
+    y_unit: np.ndarray
+    weight: float
+
+    def to_kernel(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """Coordinates (n_features + 1, n_targets) of a model in the user's units."""
+        coef = coef / self.y_unit
+        intercept = (intercept - self.y_mean) / self.y_unit + self.x_mean @ coef
+        return np.vstack((coef, intercept))
+
+    def to_user(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (n_features, n_targets) and intercepts in the user's units."""
+        coef = coordinates[:-1] * self.y_unit
+        return coef, self.y_mean + coordinates[-1] * self.y_unit - self.x_mean @ coef
+
+    def target(self, y: np.ndarray) -> np.ndarray:
+        """The targets in the kernel's units."""
+        return np.ascontiguousarray((y - self.y_mean) / self.y_unit)
+
+    def weights(self, weight: np.ndarray) -> np.ndarray:
+        """The weights in the kernel's units; equal ones stay one number in memory."""
+        if weight.strides == (0,):
+            return np.broadcast_to(weight[0] / self.weight, weight.shape)
+        return weight / self.weight
+
+    def rows(self, X, state: State, fit_intercept: bool) -> Rows:
+        """The kernel's view of X and a state. An intercept that is not fitted is a coordinate that does not move."""
+        per_coordinate = np.append(1 / self.x_unit, float(fit_intercept))[:, np.newaxis]
+        inverse_unit = np.repeat(per_coordinate, state.coef.shape[1], axis=1).astype(state.coef.dtype)
+        if sparse.issparse(X):
+            return CSRRows(X, state, inverse_unit)
+        return DenseRows(X, state, self.x_mean.astype(state.coef.dtype), inverse_unit)
+
+
+    @contextmanager
+    def origin_for(self, X, state: State) -> Iterator[None]:
+        """Meanwhile, let `state` be a model on X as the kernel takes it: a sparse X is never centred."""
+        if not sparse.issparse(X):
+            yield
+            return
+        state.move_origin(-self.x_mean)
+        yield
+        state.move_origin(self.x_mean)
+
+
+def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, reset: bool) -> Sample:
+    """Check what was passed to `fit` or `partial_fit`, by scikit-learn's rules and with its messages.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what is accepted and what came.
+    """
+    if sparse.issparse(y):
+        raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}.")
+    X, y = validate_data(
+        estimator, X, y, accept_sparse="csr", dtype=dtype, order="C", multi_output=True, y_numeric=True, reset=reset
+    )
+    n_rows = X.shape[0]
+    if n_rows >= MAX_ROWS:
+        raise ValueError(f"X must have fewer than {MAX_ROWS} rows in one call; got {n_rows}. Use partial_fit.")
+    if sparse.issparse(X):
+        X = checked_csr(X)
+    flat = y.ndim == 1
+    y = np.asarray(y, dtype=np.float64).reshape(n_rows, -1)
+    weight = checked_weight(sample_weight, n_rows)
+    order = np.flatnonzero(weight) if sample_weight is not None else np.arange(n_rows)
+    return Sample(X, y, weight, order.astype(np.uint32), flat)
+
+
+def checked_csr(X: sparse.csr_matrix) -> sparse.csr_matrix:
+    """X with indices of one type that lie within it: compiled code would read beyond its memory otherwise."""
+    indptr, indices = X.indptr, X.indices
+    if (
+        len(indptr) != X.shape[0] + 1
+        or indptr[0] < 0
+        or indptr[-1] > min(len(indices), len(X.data))
+        or (np.diff(indptr) < 0).any()
+        or (len(indices) and (indices.min() < 0 or indices.max() >= X.shape[1]))
+    ):
+        raise ValueError("X must be a valid sparse matrix; its indices or indptr point outside of it.")
+    index = np.int32 if indices.dtype == indptr.dtype == np.int32 else np.int64
+    n_stored = min(len(indices), len(X.data))
+    if indices.dtype == indptr.dtype == index and len(indices) == len(X.data):
+        return X
+    parts = X.data[:n_stored], indices[:n_stored].astype(index), indptr.astype(index)
+    checked = sparse.csr_matrix(X.shape, dtype=X.dtype)
+    checked.data, checked.indices, checked.indptr = parts
+    return checked
+
+
+def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
+    """One weight a row as float64: ones that take no memory where none were passed."""
+    if sample_weight is None:
+        return np.broadcast_to(1.0, n_rows)
+    if np.ndim(sample_weight) == 0:
+        sample_weight = np.full(n_rows, sample_weight)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, ensure_min_samples=0, input_name="sample_weight"
+    )
+    if weight.shape != (n_rows,):
+        raise ValueError(f"sample_weight must have shape ({n_rows},), one weight for each row of X; got {weight.shape}.")
+    if (weight < 0).any():
+        raise ValueError(f"sample_weight must not be negative; got a weight of {weight.min()}.")
+    if not weight.any():
+        raise ValueError("sample_weight must have at least one weight that is not zero; all are zero.")
+    return weight
+
+
+def checked_start(name: str, value, shape: tuple[int, ...], source: str) -> np.ndarray:
+    """A starting point as float64, of the shape of the attribute it stands for."""
+    value = check_array(
+        value, ensure_2d=False, ensure_min_samples=0, dtype=np.float64, input_name=name
+    ) if np.ndim(value) else np.asarray(value, dtype=np.float64)  # fmt: skip
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape} {source}; got {value.shape}.")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name} must be finite; got {value}.")
+    return value
+
+
+def measure_units(sample: Sample, *, standardize: bool, fit_intercept: bool) -> Units:
+    """Units in which the columns and the targets have mean 0 and variance 1, or the user's own.
+
+    Without an intercept nothing may be shifted: root mean squares take the place of standard deviations. The columns of
+    a sparse X are not shifted either, and only their nonzero entries count: over all rows a rare column would have a
+    tiny unit, and take huge steps.
+
+    Raises
+    ------
+    ValueError
+        If a mean square overflows.
+    """
+    n_features, n_targets = sample.X.shape[1], sample.y.shape[1]
+    # divided first: the sum of weights near the largest float overflows
+    largest = sample.weight.max()
+    units = Units(
+        x_mean=np.zeros(n_features),
+        x_unit=np.ones(n_features),
+        y_mean=np.zeros(n_targets),
+        y_unit=np.ones(n_targets),
+        weight=largest * float(np.mean(sample.weight[sample.order] / largest)),
+    )
+    if not standardize:
+        return units
+    weight = units.weights(sample.weight)
+    y_mean, y_unit = origin_and_unit("y", sample.y, sample.order, weight, fit_intercept)
+    if sparse.issparse(sample.X):
+        square = column_mean_square(sample.X, sample.order, weight)
+        x_mean, x_unit = units.x_mean, unit_or_one(np.sqrt(finite("X", square)), units.x_mean)
+    else:
+        x_mean, x_unit = origin_and_unit("X", sample.X, sample.order, weight, fit_intercept)
+        # what the kernel subtracts is rounded to its type, and must be the same number everywhere
+        x_mean = x_mean.astype(sample.X.dtype).astype(np.float64)
+    return Units(x_mean, x_unit, y_mean, y_unit, units.weight)
+
+
+def origin_and_unit(
+    name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, centre: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column, or zero and the root mean square."""
+    mean, variance = column_moments(columns, order, weight)
+    square = finite(name, variance + mean**2)
+    if not centre:
+        return np.zeros_like(mean), unit_or_one(np.sqrt(square), np.abs(mean))
+    deviation = np.sqrt(variance)
+    rounding = CONSTANT_ROUNDINGS * np.finfo(columns.dtype).eps * np.abs(mean)
+    return mean, unit_or_one(np.where(deviation > rounding, deviation, 0), np.abs(mean))
+
+
+def unit_or_one(unit: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The unit where there is one; of a constant column its size, so that no rounding looks large beside it, or 1."""
+    return np.where(unit > 0, unit, np.where(size > 0, size, 1.0))
+
+
+def finite(name: str, square: np.ndarray) -> np.ndarray:
+    """The mean squares of the columns, if they are numbers."""
+    if not np.isfinite(square).all():
+        column = int(np.flatnonzero(~np.isfinite(square))[0])
+        raise ValueError(
+            f"{name} is too large: the mean square of column {column} overflows float64. Scale it, or pass "
+            "standardize=False."
+        )
+    return square

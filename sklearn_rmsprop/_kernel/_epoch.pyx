@@ -1,0 +1,107 @@
+"""The epochs between two checks: shuffle, predict, loss, gradient, update, without the GIL."""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+import numpy as np
+
+from sklearn_rmsprop._kernel._losses cimport Loss
+from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Step, sequence
+
+
+cdef extern from "shuffle.h" nogil:
+    void shuffle_rows(uint32_t *order, size_t n, uint64_t *state)
+
+
+# Rows predicted before their gradients are taken: few enough that they are still in the cache then.
+cdef enum:
+    CHUNK = 32
+
+# Numbers of X that are read between two looks at pending signals (Ctrl-C): some 20 ms.
+cdef Py_ssize_t COST_BETWEEN_SIGNALS = 1 << 26
+
+
+cdef int check_signals() except -1 with gil:
+    return PyErr_CheckSignals()
+
+
+def run_epochs(
+    Rows rows, Loss loss, const double[:, ::1] y, const double[:] weight, uint32_t[::1] order, plan,
+    uint64_t[::1] generator, *, Py_ssize_t n_epochs, Py_ssize_t batch_size, bint shuffle, double decay_product,
+):
+    """Run whole epochs of mini-batch RMSprop.
+
+    Parameters
+    ----------
+    rows : Rows
+        X and the state that is updated.
+    loss : Loss
+    y, weight : (n_rows, n_targets) and (n_rows,)
+    order : row numbers, those of an epoch
+        Shuffled in place before each epoch, if `shuffle`.
+    plan : object
+        The sequences of step.h as attributes, for all steps of this call.
+    generator : (4,)
+        State of the random number generator, advanced in place.
+    n_epochs, batch_size : int
+    decay_product : float
+        Product of the decay rates of all steps before this call; 0 leaves the moving average uncorrected.
+
+    Returns
+    -------
+    losses : (n_epochs, n_targets)
+        Weighted mean of the published iterate's loss on the rows that each batch was about to learn from.
+    decay_product : float
+    """
+    cdef const double[:] rate = plan.rate, decay = plan.decay, keep = plan.keep
+    cdef Py_ssize_t n_targets = rows.n_targets, n = order.shape[0]
+    cdef double[:, ::1] losses = np.zeros((n_epochs, n_targets))
+    cdef double[:, ::1] buffers = np.empty((4, CHUNK * n_targets))
+    cdef double[::1] chunk_weight = np.empty(CHUNK)
+    cdef double *y_chunk = &buffers[0, 0]
+    cdef double *z = &buffers[1, 0]
+    cdef double *z_published = &buffers[2, 0]
+    cdef double *residual = &buffers[3, 0]
+    cdef Py_ssize_t epoch, start, stop, size, i, k, row_cost = rows.row_cost + 8, cost = 0
+    cdef const uint32_t *named
+    cdef Plan c_plan
+    cdef Step step
+    c_plan.rate, c_plan.decay, c_plan.keep = sequence(plan.rate), sequence(plan.decay), sequence(plan.keep)
+    c_plan.power = sequence(plan.power)
+    c_plan.decayed, c_plan.inverse_decayed = sequence(plan.decayed), sequence(plan.inverse_decayed)
+    c_plan.kept, c_plan.inverse_kept = sequence(plan.kept), sequence(plan.inverse_kept)
+    c_plan.momentum, c_plan.centered, c_plan.epsilon = plan.momentum, plan.centered, plan.epsilon
+    step.plan = &c_plan
+    step.i = 0
+    with nogil:
+        for epoch in range(n_epochs):
+            if shuffle:
+                shuffle_rows(&order[0], n, &generator[0])
+            start = 0
+            while start < n:
+                stop = min(start + batch_size, n)
+                step.rate, step.decay, step.keep = rate[step.i], decay[step.i], keep[step.i]
+                decay_product *= step.decay
+                step.correction = 1 / (1 - decay_product)
+                step.scale = 1.0 / (stop - start)
+                step.i += 1
+                while start < stop:
+                    size = min(<Py_ssize_t>CHUNK, stop - start)
+                    named = &order[start]
+                    for i in range(size):
+                        chunk_weight[i] = weight[named[i]]
+                        for k in range(n_targets):
+                            y_chunk[i * n_targets + k] = y[named[i], k]
+                    rows.forward(named, size, n - start, &step, z, z_published)
+                    loss.evaluate(
+                        size, n_targets, y_chunk, &chunk_weight[0], z, z_published, residual, &losses[epoch, 0]
+                    )
+                    rows.backward(named, size, residual)
+                    start += size
+                    cost += size * row_cost
+                    if cost > COST_BETWEEN_SIGNALS:
+                        cost = 0
+                        check_signals()
+                rows.step(&step)
+        rows.finish(&c_plan, step.i)
+    return np.asarray(losses) / n, decay_product

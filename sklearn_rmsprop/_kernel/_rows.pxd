@@ -1,0 +1,125 @@
+from libc.stdint cimport int64_t, uint32_t
+
+
+cdef extern from "step.h" nogil:
+    ctypedef struct Sequence:
+        const double *data
+        Py_ssize_t stride
+
+    ctypedef struct Plan:
+        Sequence rate
+        Sequence decay
+        Sequence keep
+        Sequence power
+        Sequence decayed
+        Sequence inverse_decayed
+        Sequence kept
+        Sequence inverse_kept
+        double momentum
+        double centered
+        double epsilon
+
+    ctypedef struct Step:
+        const Plan *plan
+        int64_t i
+        double rate
+        double decay
+        double keep
+        double correction
+        double scale
+
+
+cdef inline Sequence sequence(const double[:] values) noexcept:
+    """A C view of numbers that may repeat for ever (stride 0); the caller keeps them alive."""
+    cdef Sequence result
+    result.data = &values[0]
+    result.stride = values.strides[0] // <Py_ssize_t>sizeof(double)
+    return result
+
+
+cdef extern from "dense.h" nogil:
+    ctypedef struct DenseModel:
+        const void *x
+        Py_ssize_t n_features
+        Py_ssize_t n_targets
+        const void *mean
+        const void *inverse_unit
+        void *coef
+        void *square
+        void *gradient_mean
+        void *velocity
+        double *average
+        void *published
+        void *gradient
+        double *residual_sum
+        double *shift
+        double *shift_published
+
+    ctypedef struct DenseOperations:
+        void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *, double *) noexcept nogil
+        void (*backward)(const DenseModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
+        void (*step)(const DenseModel *, const Step *) noexcept nogil
+        void (*refresh)(const DenseModel *) noexcept nogil
+        void (*moments)(
+            const void *, Py_ssize_t, const uint32_t *, Py_ssize_t, Sequence, double *, double *, double *
+        ) noexcept nogil
+
+    const DenseOperations dense_float, dense_double
+
+
+cdef extern from "csr.h" nogil:
+    ctypedef struct Coordinate:
+        double coef
+        double average
+        double square
+        double gradient_mean
+        double velocity
+        double gradient
+        double inverse_unit
+        int64_t last
+
+    ctypedef struct CSRModel:
+        const void *data
+        const void *indices
+        const void *indptr
+        Py_ssize_t n_features
+        Py_ssize_t n_targets
+        Coordinate *coordinates
+        int64_t *touched
+        Py_ssize_t n_touched
+
+    ctypedef struct CSROperations:
+        void (*forward)(
+            CSRModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, const Step *, double *, double *
+        ) noexcept nogil
+        void (*backward)(CSRModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
+        void (*mean_square)(
+            const CSRModel *, const uint32_t *, Py_ssize_t, Sequence, double *, double *
+        ) noexcept nogil
+
+    const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, csr_double_int64
+    void csr_step(CSRModel *, const Step *) noexcept nogil
+    void csr_finish(CSRModel *, const Plan *, int64_t) noexcept
+
+
+cdef class Rows:
+    cdef readonly Py_ssize_t n_rows, n_features, n_targets, row_cost
+    cdef object _owners
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+    ) noexcept nogil
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil
+    cdef void step(self, const Step *step) noexcept nogil
+    cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil
+
+
+cdef class DenseRows(Rows):
+    cdef DenseModel model
+    cdef const DenseOperations *operations
+
+
+cdef class CSRRows(Rows):
+    cdef CSRModel model
+    cdef const CSROperations *operations
+    cdef object _state
+    cdef Coordinate[:, ::1] _records(self)

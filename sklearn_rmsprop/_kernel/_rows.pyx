@@ -1,0 +1,194 @@
+"""Rows of X together with the coefficients that act on them: what a mini-batch does, whatever the storage.
+
+The classes below own the memory that the C structures point into; the work itself is in dense_template.h and
+csr_template.h. A state is any object with the C-contiguous arrays `coef`, `square`, `gradient_mean`, `velocity` (of the
+rows' type) and `average` (double), each (n_features + 1, n_targets) with the intercept last.
+"""
+
+from libc.stdint cimport uintptr_t
+from libc.string cimport memset
+
+import numpy as np
+
+STATE_ARRAYS = ("coef", "square", "gradient_mean", "velocity", "average")
+
+
+cdef uintptr_t address(array, dtype, tuple shape, bint writable=False) except? 0:
+    """Where an array's data is, once it is known to be what C will take it for."""
+    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+        raise TypeError(
+            f"expected a C-contiguous array of {dtype} and shape {shape}, got {array.dtype} and {array.shape}"
+        )
+    if writable and not array.flags.writeable:
+        raise ValueError("an array to be updated is read-only")
+    return array.ctypes.data
+
+
+cdef class Rows:
+    """What the training loop needs of rows: predictions, gradient, update."""
+
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+    ) noexcept nogil:
+        """Predict the `n` rows named, with the iterate and the published one; up to `n_ahead` are named and come next."""
+
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
+        """Add residual * features of the rows named to the gradient."""
+
+    cdef void step(self, const Step *step) noexcept nogil:
+        """Update the coefficients, and set the gradient to zero."""
+
+    cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil:
+        """Leave every coordinate as of step `i`, the last of a call."""
+
+    def store(self):
+        """Write what was learned into the arrays of the state."""
+
+
+cdef class DenseRows(Rows):
+    """C-contiguous float32 or float64 rows, centred by `mean` on the fly. The state's arrays are updated in place."""
+
+    def __init__(self, X, state, mean, inverse_unit):
+        self.n_rows, self.n_features = X.shape
+        self.n_targets = state.coef.shape[1]
+        self.row_cost = self.n_features * self.n_targets
+        real = X.dtype
+        shape = (self.n_features + 1, self.n_targets)
+        gradient = np.zeros(shape, real)
+        published = state.average if real == np.float64 else np.empty(shape, real)
+        per_target = np.zeros((3, self.n_targets))
+        self._owners = (X, mean, inverse_unit, *(getattr(state, name) for name in STATE_ARRAYS),
+                        gradient, published, per_target)
+
+        self.operations = &dense_float if real == np.float32 else &dense_double
+        self.model.n_features = self.n_features
+        self.model.n_targets = self.n_targets
+        self.model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
+        self.model.mean = <const void *>address(mean, real, (self.n_features,))
+        self.model.inverse_unit = <const void *>address(inverse_unit, real, shape)
+        self.model.coef = <void *>address(state.coef, real, shape, True)
+        self.model.square = <void *>address(state.square, real, shape, True)
+        self.model.gradient_mean = <void *>address(state.gradient_mean, real, shape, True)
+        self.model.velocity = <void *>address(state.velocity, real, shape, True)
+        self.model.average = <double *>address(state.average, np.float64, shape, True)
+        self.model.published = <void *>address(published, real, shape)
+        self.model.gradient = <void *>address(gradient, real, shape)
+        self.model.residual_sum = <double *>address(per_target, np.float64, (3, self.n_targets))
+        self.model.shift = self.model.residual_sum + self.n_targets
+        self.model.shift_published = self.model.shift + self.n_targets
+        self.operations.refresh(&self.model)
+
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+    ) noexcept nogil:
+        self.operations.forward(&self.model, rows, n, n_ahead, z, z_published)
+
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
+        self.operations.backward(&self.model, rows, n, residual)
+
+    cdef void step(self, const Step *step) noexcept nogil:
+        self.operations.step(&self.model, step)
+
+
+cdef class CSRRows(Rows):
+    """CSR rows of float32 or float64, 32- or 64-bit indices. The state lives in one record per coordinate meanwhile."""
+
+    def __init__(self, X, state, inverse_unit):
+        self.n_rows, self.n_features = X.shape
+        self.n_targets = state.coef.shape[1]
+        # a random visit to a coordinate costs about as much as ten numbers read in order
+        self.row_cost = self.n_targets * (1 + 10 * X.nnz // max(1, self.n_rows))
+        shape = (self.n_features + 1, self.n_targets)
+        touched = np.empty(self.n_features, np.int64)
+        # one record per cache line: NumPy aligns to 16 bytes only, so that a few are asked for in excess
+        n_coordinates = shape[0] * shape[1]
+        memory = np.zeros((n_coordinates + 1) * sizeof(Coordinate), np.uint8)
+        self._owners = (X.data, X.indices, X.indptr, touched, memory)
+        self._state = state
+        set_csr(&self.model, &self.operations, X)
+        self.model.n_targets = self.n_targets
+        self.model.touched = <int64_t *>address(touched, np.int64, (self.n_features,))
+        cdef uintptr_t start = address(memory, np.uint8, (memory.size,))
+        self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
+
+        cdef Coordinate[:, ::1] records = self._records()
+        cdef const double[:, ::1] units = np.ascontiguousarray(inverse_unit, np.float64)
+        cdef const double[:, ::1] coef = state.coef.astype(np.float64, copy=False)
+        cdef const double[:, ::1] square = state.square.astype(np.float64, copy=False)
+        cdef const double[:, ::1] gradient_mean = state.gradient_mean.astype(np.float64, copy=False)
+        cdef const double[:, ::1] velocity = state.velocity.astype(np.float64, copy=False)
+        cdef const double[:, ::1] average = state.average
+        cdef Py_ssize_t j, k
+        for j in range(records.shape[0]):
+            for k in range(records.shape[1]):
+                records[j, k].coef = coef[j, k]
+                records[j, k].square = square[j, k]
+                records[j, k].gradient_mean = gradient_mean[j, k]
+                records[j, k].velocity = velocity[j, k]
+                records[j, k].average = average[j, k]
+                records[j, k].inverse_unit = units[j, k]
+
+    cdef Coordinate[:, ::1] _records(self):
+        return <Coordinate[:self.n_features + 1, :self.n_targets]>self.model.coordinates
+
+    def store(self):
+        """Write what was learned into the arrays of the state."""
+        records = np.asarray(self._records())
+        for name in STATE_ARRAYS:
+            getattr(self._state, name)[...] = records[name]
+
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+    ) noexcept nogil:
+        self.operations.forward(&self.model, rows, n, n_ahead, step, z, z_published)
+
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
+        self.operations.backward(&self.model, rows, n, residual)
+
+    cdef void step(self, const Step *step) noexcept nogil:
+        csr_step(&self.model, step)
+
+    cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil:
+        csr_finish(&self.model, plan, i)
+
+
+cdef int set_csr(CSRModel *model, const CSROperations **operations, X) except -1:
+    """Point the model at X's three arrays, and choose the operations for their types."""
+    wide = X.indices.dtype == np.int64
+    if X.data.dtype == np.float32:
+        operations[0] = &csr_float_int64 if wide else &csr_float_int32
+    else:
+        operations[0] = &csr_double_int64 if wide else &csr_double_int32
+    index = np.int64 if wide else np.int32
+    real = np.float32 if X.data.dtype == np.float32 else np.float64
+    memset(model, 0, sizeof(CSRModel))
+    model.n_features = X.shape[1]
+    model.data = <const void *>address(X.data, real, X.data.shape)
+    model.indices = <const void *>address(X.indices, index, X.data.shape)
+    model.indptr = <const void *>address(X.indptr, index, (X.shape[0] + 1,))
+    return 0
+
+
+def column_moments(X, const uint32_t[::1] rows, const double[:] weight):
+    """Weighted mean and variance of the columns of a C-contiguous array over the rows named."""
+    cdef Py_ssize_t n_columns = X.shape[1]
+    cdef const DenseOperations *operations = &dense_float if X.dtype == np.float32 else &dense_double
+    cdef const void *data = <const void *>address(X, np.float32 if X.dtype == np.float32 else np.float64, X.shape)
+    cdef double[:, ::1] result = np.empty((4, n_columns))
+    cdef Sequence weights = sequence(weight)
+    with nogil:
+        operations.moments(data, n_columns, &rows[0], rows.shape[0], weights, &result[0, 0], &result[1, 0],
+                           &result[2, 0])
+    return np.asarray(result[0]), np.asarray(result[1])
+
+
+def column_mean_square(X, const uint32_t[::1] rows, const double[:] weight):
+    """Weighted mean square of the nonzero entries of each column of a CSR matrix over the rows named."""
+    cdef CSRModel model
+    cdef const CSROperations *operations
+    set_csr(&model, &operations, X)
+    cdef double[:, ::1] result = np.empty((2, X.shape[1]))
+    cdef Sequence weights = sequence(weight)
+    with nogil:
+        operations.mean_square(&model, &rows[0], rows.shape[0], weights, &result[0, 0], &result[1, 0])
+    return np.asarray(result[0])

@@ -1,0 +1,22 @@
+/* What differs between compilers, and nothing else. */
+#ifndef SKLEARN_RMSPROP_COMPILER_H
+#define SKLEARN_RMSPROP_COMPILER_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define PREFETCH(address) ((void)0)
+#define ALWAYS_INLINE inline
+#endif
+
+/* One function, compiled for plain x86-64 and for AVX2 with FMA; the loader picks. gcc on glibc only: elsewhere the
+ * mechanism behind it is missing, and the plain version serves. Naming an architecture level instead of a CPU model
+ * matters: "arch=skylake-avx512" is chosen on that one model only. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#define MULTIVERSION __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define MULTIVERSION
+#endif
+
+#endif

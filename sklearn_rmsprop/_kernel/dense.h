@@ -1,0 +1,43 @@
+/* A linear model on dense, C-ordered rows: its data, its state, and what a mini-batch does with them. */
+#ifndef SKLEARN_RMSPROP_DENSE_H
+#define SKLEARN_RMSPROP_DENSE_H
+
+#include "step.h"
+
+/* `real` below is float or double, as the rows are. The coordinates are (n_features + 1) x n_targets, targets side by
+ * side, the intercept last: a feature that is always 1. Rows are centred on the fly, x - mean, at one correction per
+ * batch instead of one per row; `shift` is what that takes off a row's prediction. */
+typedef struct {
+    const void *x; /* real, n_rows x n_features */
+    ptrdiff_t n_features, n_targets;
+    const void *mean;         /* real, n_features */
+    const void *inverse_unit; /* real, one per coordinate; 0 for one that must not move */
+    /* the state; `average` is double because its late increments are below the resolution of a float */
+    void *coef, *square, *gradient_mean, *velocity; /* real */
+    double *average;
+    /* working space */
+    void *published;      /* real: the average, rounded for the rows; the average itself where real is double */
+    void *gradient;       /* real: the sum over the batch so far; zero between steps */
+    double *residual_sum; /* n_targets: likewise */
+    double *shift, *shift_published; /* n_targets: mean . w - intercept */
+} DenseModel;
+
+typedef struct {
+    /* z = (x - mean) . w + intercept of the rows named, for the iterate and for the published one.
+     * `n_ahead` >= n rows are named in all: those after the n-th come next, and are fetched early. */
+    void (*forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, double *z,
+                    double *z_published);
+    /* Adds the rows' residuals times features to the gradient. */
+    void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
+    /* The update, and the gradient back to zero. */
+    void (*step)(const DenseModel *model, const Step *step);
+    /* Makes the working space agree with the state. */
+    void (*refresh)(const DenseModel *model);
+    /* Weighted mean and variance of each column over the rows named. `scratch`: 2 * n_columns. */
+    void (*moments)(const void *x, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n, Sequence weight,
+                    double *mean, double *variance, double *scratch);
+} DenseOperations;
+
+extern const DenseOperations dense_float, dense_double;
+
+#endif

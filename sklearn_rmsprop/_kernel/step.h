@@ -1,0 +1,38 @@
+/* What one call of the kernel knows of its update steps. Options arrive here as numbers, never as flags:
+ * momentum 0 is no momentum, centered 0 or 1 multiplies the squared mean, keep 0 publishes the last iterate. */
+#ifndef SKLEARN_RMSPROP_STEP_H
+#define SKLEARN_RMSPROP_STEP_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A sequence of numbers; stride 0 repeats one number for ever, so that a constant costs no memory. */
+typedef struct {
+    const double *data;
+    ptrdiff_t stride;
+} Sequence;
+
+static inline double at(Sequence sequence, int64_t i) { return sequence.data[i * sequence.stride]; }
+
+/* Steps are counted 1, 2, ... within the call. `rate`, `decay` and `keep` hold step i at index i - 1. The others are
+ * indexed by a step count 0..T and serve coordinates that stood still over the gap (a, b]: the decays in it multiply to
+ *     power[b - a] * decayed[b] * inverse_decayed[a]
+ * (a constant decay uses the first factor, a varying one the other two) and the keeps in it to kept[a] * inverse_kept[b]. */
+typedef struct {
+    Sequence rate, decay, keep;
+    Sequence power, decayed, inverse_decayed, kept, inverse_kept;
+    double momentum, centered, epsilon;
+} Plan;
+
+typedef struct {
+    const Plan *plan;
+    int64_t i;         /* number of the step within the call, from 1 */
+    double rate;       /* step size */
+    double decay;      /* of the moving averages */
+    double keep;       /* share of the published average that stays: A <- w + keep * (A - w) */
+    double correction; /* 1 / (1 - product of all decays so far), or 1 without bias correction */
+    double scale;      /* 1 / rows in the batch: makes the summed gradient a mean */
+} Step;
+
+#endif

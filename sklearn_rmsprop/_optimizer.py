@@ -1,0 +1,117 @@
+"""RMSprop's hyper-parameters and state, and the numbers that a run of steps hands to the kernel."""
+
+from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
+
+import numpy as np
+
+from sklearn_rmsprop._schedules import Schedule
+
+# Polynomial-decay averaging (Shamir & Zhang, 2013): the average forgets the early iterates like t^-(ETA + 1).
+ETA = 3
+
+# decay_rate="auto" is 1 - AUTO_GAIN / t (Mukkamala & Hein, 2017).
+AUTO_GAIN = 0.9
+
+
+def repeated(value: float, n: int) -> np.ndarray:
+    """An array of `n` equal numbers that takes no memory."""
+    return np.broadcast_to(np.float64(value), n)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """The hyper-parameters: what does not change during a fit. `schedule` maps step numbers to step sizes."""
+
+    schedule: Schedule
+    decay_rate: float | str
+    epsilon: float
+    momentum: float
+    centered: bool
+    average: bool
+
+    def plan(self, t: int, n_steps: int, *, lazy: bool) -> SimpleNamespace:
+        """The numbers for the `n_steps` steps after step `t`: the sequences of `_kernel/step.h`.
+
+        With `lazy`, also those by which a sparse kernel makes up for steps that passed a coordinate by.
+        """
+        steps = np.arange(t + 1, t + n_steps + 1)
+        decay = 1 - AUTO_GAIN / steps if self.decay_rate == "auto" else repeated(self.decay_rate, n_steps)
+        keep = (steps - 1) / (steps + ETA) if self.average else repeated(0, n_steps)
+        ones = repeated(1, n_steps + 1)
+        plan = SimpleNamespace(
+            rate=self.schedule(steps), decay=decay, keep=keep, power=ones, decayed=ones, inverse_decayed=ones,
+            kept=ones, inverse_kept=ones, momentum=self.momentum, centered=self.centered, epsilon=self.epsilon,
+        )  # fmt: skip
+        if lazy:
+            if self.decay_rate == "auto":
+                plan.decayed = np.cumprod(np.concatenate(([1.0], decay)))
+                plan.inverse_decayed = 1 / plan.decayed
+            else:
+                plan.power = np.power(float(self.decay_rate), np.arange(n_steps + 1))
+            if self.average:
+                # the keeps (i - 1) / (i + 3) over a gap telescope into a ratio of these
+                counts = np.arange(t, t + n_steps + 1, dtype=np.float64)
+                plan.kept = counts * (counts + 1) * (counts + 2) * (counts + 3)
+                plan.inverse_kept = 1 / np.maximum(plan.kept, 1)
+            else:
+                plan.kept = repeated(0, n_steps + 1)
+        return plan
+
+
+@dataclass
+class State:
+    """What changes during a fit: a value that is created, copied and stored; only the kernel mutates it.
+
+    The arrays are (n_features + 1, n_targets), the intercept last.
+
+    Attributes
+    ----------
+    coef : the current iterate
+    average : what is published: the average of the iterates, or the iterate itself
+    square, gradient_mean : moving averages of the squared gradient and of the gradient
+    velocity : momentum's accumulated step
+    generator : state of the random number generator
+    t : steps done
+    decay_product : product of all decay rates so far, 0 without bias correction
+    """
+
+    coef: np.ndarray
+    average: np.ndarray
+    square: np.ndarray
+    gradient_mean: np.ndarray
+    velocity: np.ndarray
+    generator: np.ndarray
+    t: int
+    decay_product: float
+
+    @classmethod
+    def start(cls, coef: np.ndarray, dtype: np.dtype, generator: np.ndarray, *, bias_correction: bool) -> "State":
+        """The state before the first step, at the point `coef`."""
+        average = np.array(coef, dtype=np.float64, order="C")
+        coef = average.astype(dtype)
+        return cls(
+            coef, average, np.zeros_like(coef), np.zeros_like(coef), np.zeros_like(coef), generator, 0,
+            float(bias_correction),
+        )  # fmt: skip
+
+    def copy(self) -> "State":
+        """A state of its own, with arrays that may be written to even if these are read-only."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {name: np.array(value, order="C") for name, value in values.items() if isinstance(value, np.ndarray)}
+        return replace(self, **arrays)
+
+    def move_origin(self, by: np.ndarray) -> None:
+        """Express the same model in features that are smaller by `by`: only the intercept changes."""
+        for array in (self.coef, self.average):
+            array[-1] += by @ array[:-1]
+
+    def is_finite(self) -> bool:
+        """Whether no number has overflowed."""
+        arrays = (self.coef, self.average, self.square, self.gradient_mean, self.velocity)
+        return all(np.isfinite(array).all() for array in arrays)
+
+
+def seed_generator(random_state: np.random.RandomState) -> np.ndarray:
+    """Draw a state for the kernel's generator."""
+    return random_state.randint(1, np.iinfo(np.int64).max, size=4, dtype=np.int64).astype(np.uint64)
