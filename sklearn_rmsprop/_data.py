@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
@@ -44,13 +45,14 @@ class Units:
     """Origin and unit of the columns, the targets and the weights in the kernel.
 
     The kernel's features are (x - x_mean) / x_unit and its targets (y - y_mean) / y_unit. Features are converted on the
-    fly, targets and weights in a copy.
+    fly, targets and weights in a copy. `y_size` is the root mean square of the kernel's targets.
     """
 
     x_mean: np.ndarray
     x_unit: np.ndarray
     y_mean: np.ndarray
     y_unit: np.ndarray
+    y_size: np.ndarray
     weight: float
 
     def to_kernel(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
@@ -80,7 +82,7 @@ class Units:
         inverse_unit = np.repeat(per_coordinate, state.coef.shape[1], axis=1).astype(state.coef.dtype)
         if sparse.issparse(X):
             return CSRRows(X, state, inverse_unit)
-        return DenseRows(X, state, self.x_mean.astype(state.coef.dtype), inverse_unit)
+        return DenseRows(X, state, self.x_mean.astype(state.coef.dtype), inverse_unit, self.y_size)
 
 
     @contextmanager
@@ -113,7 +115,7 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     if sparse.issparse(X):
         X = checked_csr(X)
     flat = y.ndim == 1
-    y = np.asarray(y, dtype=np.float64).reshape(n_rows, -1)
+    y = np.ascontiguousarray(y, dtype=np.float64).reshape(n_rows, -1)
     weight = checked_weight(sample_weight, n_rows)
     order = np.flatnonzero(weight) if sample_weight is not None else np.arange(n_rows)
     return Sample(X, y, weight, order.astype(np.uint32), flat)
@@ -144,7 +146,7 @@ def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
     """One weight a row as float64: ones that take no memory where none were passed."""
     if sample_weight is None:
         return np.broadcast_to(1.0, n_rows)
-    if np.ndim(sample_weight) == 0:
+    if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
     weight = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, ensure_min_samples=0, input_name="sample_weight"
@@ -160,9 +162,9 @@ def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
 
 def checked_start(name: str, value, shape: tuple[int, ...], source: str) -> np.ndarray:
     """A starting point as float64, of the shape of the attribute it stands for."""
-    value = check_array(
-        value, ensure_2d=False, ensure_min_samples=0, dtype=np.float64, input_name=name
-    ) if np.ndim(value) else np.asarray(value, dtype=np.float64)  # fmt: skip
+    if not isinstance(value, Real):
+        value = check_array(value, ensure_2d=False, ensure_min_samples=0, dtype=np.float64, input_name=name)
+    value = np.asarray(value, dtype=np.float64)
     if value.shape != shape:
         raise ValueError(f"{name} must have shape {shape} {source}; got {value.shape}.")
     if not np.isfinite(value).all():
@@ -190,24 +192,25 @@ def measure_units(sample: Sample, *, standardize: bool, fit_intercept: bool) -> 
         x_unit=np.ones(n_features),
         y_mean=np.zeros(n_targets),
         y_unit=np.ones(n_targets),
+        y_size=np.ones(n_targets),
         weight=largest * float(np.mean(sample.weight[sample.order] / largest)),
     )
-    if not standardize:
-        return units
     weight = units.weights(sample.weight)
-    y_mean, y_unit = origin_and_unit("y", sample.y, sample.order, weight, fit_intercept)
+    if not standardize:
+        _, y_size = origin_and_unit("y", sample.y, sample.order, weight, centre=False)
+        return replace(units, y_size=y_size)
+    y_mean, y_unit = origin_and_unit("y", sample.y, sample.order, weight, centre=fit_intercept)
+    units = replace(units, y_mean=y_mean, y_unit=y_unit)
     if sparse.issparse(sample.X):
-        square = column_mean_square(sample.X, sample.order, weight)
-        x_mean, x_unit = units.x_mean, unit_or_one(np.sqrt(finite("X", square)), units.x_mean)
-    else:
-        x_mean, x_unit = origin_and_unit("X", sample.X, sample.order, weight, fit_intercept)
-        # what the kernel subtracts is rounded to its type, and must be the same number everywhere
-        x_mean = x_mean.astype(sample.X.dtype).astype(np.float64)
-    return Units(x_mean, x_unit, y_mean, y_unit, units.weight)
+        square = finite("X", column_mean_square(sample.X, sample.order, weight))
+        return replace(units, x_unit=unit_or_one(np.sqrt(square), units.x_mean))
+    x_mean, x_unit = origin_and_unit("X", sample.X, sample.order, weight, centre=fit_intercept)
+    # what the kernel subtracts is rounded to its type, and must be the same number everywhere
+    return replace(units, x_mean=x_mean.astype(sample.X.dtype).astype(np.float64), x_unit=x_unit)
 
 
 def origin_and_unit(
-    name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, centre: bool
+    name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, *, centre: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each column, or zero and the root mean square."""
     mean, variance = column_moments(columns, order, weight)
@@ -229,7 +232,6 @@ def finite(name: str, square: np.ndarray) -> np.ndarray:
     if not np.isfinite(square).all():
         column = int(np.flatnonzero(~np.isfinite(square))[0])
         raise ValueError(
-            f"{name} is too large: the mean square of column {column} overflows float64. Scale it, or pass "
-            "standardize=False."
+            f"{name} is too large: the mean square of column {column} overflows float64. Scale it."
         )
     return square

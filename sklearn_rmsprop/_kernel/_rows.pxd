@@ -44,6 +44,7 @@ cdef extern from "dense.h" nogil:
         Py_ssize_t n_targets
         const void *mean
         const void *inverse_unit
+        const double *target_size
         void *coef
         void *square
         void *gradient_mean

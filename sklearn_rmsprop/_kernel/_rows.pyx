@@ -48,7 +48,7 @@ cdef class Rows:
 cdef class DenseRows(Rows):
     """C-contiguous float32 or float64 rows, centred by `mean` on the fly. The state's arrays are updated in place."""
 
-    def __init__(self, X, state, mean, inverse_unit):
+    def __init__(self, X, state, mean, inverse_unit, target_size):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
         self.row_cost = self.n_features * self.n_targets
@@ -57,7 +57,7 @@ cdef class DenseRows(Rows):
         gradient = np.zeros(shape, real)
         published = state.average if real == np.float64 else np.empty(shape, real)
         per_target = np.zeros((3, self.n_targets))
-        self._owners = (X, mean, inverse_unit, *(getattr(state, name) for name in STATE_ARRAYS),
+        self._owners = (X, mean, inverse_unit, target_size, *(getattr(state, name) for name in STATE_ARRAYS),
                         gradient, published, per_target)
 
         self.operations = &dense_float if real == np.float32 else &dense_double
@@ -66,6 +66,7 @@ cdef class DenseRows(Rows):
         self.model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
         self.model.mean = <const void *>address(mean, real, (self.n_features,))
         self.model.inverse_unit = <const void *>address(inverse_unit, real, shape)
+        self.model.target_size = <const double *>address(target_size, np.float64, (self.n_targets,))
         self.model.coef = <void *>address(state.coef, real, shape, True)
         self.model.square = <void *>address(state.square, real, shape, True)
         self.model.gradient_mean = <void *>address(state.gradient_mean, real, shape, True)

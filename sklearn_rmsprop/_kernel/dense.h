@@ -12,6 +12,7 @@ typedef struct {
     ptrdiff_t n_features, n_targets;
     const void *mean;         /* real, n_features */
     const void *inverse_unit; /* real, one per coordinate; 0 for one that must not move */
+    const double *target_size; /* n_targets: root mean square of the target, to tell a residual from a rounding */
     /* the state; `average` is double because its late increments are below the resolution of a float */
     void *coef, *square, *gradient_mean, *velocity; /* real */
     double *average;

@@ -111,7 +111,6 @@ static ALWAYS_INLINE void NAME(backward_one)(const DenseModel *model, ptrdiff_t 
 #pragma omp simd
         for (ptrdiff_t j = 0; j < d; j++)
             g[j] += (ra * a[j] + rb * b[j]) + (rc * c[j] + re * e[j]);
-        sum += (residual[i] + residual[i + 1]) + (residual[i + 2] + residual[i + 3]);
     }
     for (; i < n; i++) {
         const REAL *a = NAME(row)(model, rows[i]);
@@ -119,8 +118,10 @@ static ALWAYS_INLINE void NAME(backward_one)(const DenseModel *model, ptrdiff_t 
 #pragma omp simd
         for (ptrdiff_t j = 0; j < d; j++)
             g[j] += ra * a[j];
-        sum += residual[i];
     }
+#pragma omp simd reduction(+ : sum)
+    for (i = 0; i < n; i++)
+        sum += residual[i];
     model->residual_sum[0] += sum;
 }
 
@@ -153,11 +154,17 @@ MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t 
         NAME(backward_one)(model, model->n_features, rows, n, residual);
 }
 
-static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model)
+/* Residuals that cancel but for rounding count as zero in sum. With all rows in the batch those of centred data do so
+ * from the first step on, and the update would blow their sign up to a full step: an intercept that starts at its
+ * optimum would be thrown out of it, in a direction that depends on the order of the rows. */
+static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, double scale)
 {
     const ptrdiff_t n_features = model->n_features, n_targets = model->n_targets;
     const REAL *restrict mean = model->mean;
     REAL *restrict g = model->gradient;
+    for (ptrdiff_t k = 0; k < n_targets; k++)
+        if (fabs(model->residual_sum[k]) * scale < ROUNDINGS * EPSILON * model->target_size[k])
+            model->residual_sum[k] = 0;
     if (n_targets == 1) {
         const REAL sum = (REAL)model->residual_sum[0];
 #pragma omp simd
@@ -246,7 +253,7 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model)
 
 MULTIVERSION static void NAME(step)(const DenseModel *model, const Step *step)
 {
-    NAME(centre_gradient)(model);
+    NAME(centre_gradient)(model, step->scale);
     NAME(update)(model, step);
     NAME(publish)(model, step->keep);
     NAME(derive)(model);
