@@ -81,7 +81,7 @@ class Units:
         per_coordinate = np.append(1 / self.x_unit, float(fit_intercept))[:, np.newaxis]
         inverse_unit = np.repeat(per_coordinate, state.coef.shape[1], axis=1).astype(state.coef.dtype)
         if sparse.issparse(X):
-            return CSRRows(X, state, inverse_unit)
+            return CSRRows(X, state, inverse_unit, self.y_size)
         return DenseRows(X, state, self.x_mean.astype(state.coef.dtype), inverse_unit, self.y_size)
 
 

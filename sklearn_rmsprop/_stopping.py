@@ -10,7 +10,8 @@ Reason = Literal["converged", "max_iter"]
 class Stopping:
     """Stops when the objective has ceased to improve, or the epochs are used up.
 
-    Several targets share each pass over the rows, and it ends when none of them improves any more.
+    Several targets share each pass over the rows, and it ends when none of them improves any more. Where the loss itself
+    is below the threshold no further improvement can count, and there is nothing to wait for.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ class Stopping:
             improved = losses < self._best - self.threshold
             self._best = np.where(improved, losses, self._best)
             self._n_unchanged = 0 if improved.any() else self._n_unchanged + 1
-            if self._n_unchanged >= self.n_iter_no_change:
+            nothing_left = (losses <= self.threshold).all()
+            if nothing_left or self._n_unchanged >= self.n_iter_no_change:
                 self.reason = "converged"
         if self.reason is None and n_iter >= self.max_iter:
             self.reason = "max_iter"

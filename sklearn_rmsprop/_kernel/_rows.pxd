@@ -85,6 +85,7 @@ cdef extern from "csr.h" nogil:
         const void *indptr
         Py_ssize_t n_features
         Py_ssize_t n_targets
+        const double *target_size
         Coordinate *coordinates
         int64_t *touched
         Py_ssize_t n_touched

@@ -94,7 +94,7 @@ cdef class DenseRows(Rows):
 cdef class CSRRows(Rows):
     """CSR rows of float32 or float64, 32- or 64-bit indices. The state lives in one record per coordinate meanwhile."""
 
-    def __init__(self, X, state, inverse_unit):
+    def __init__(self, X, state, inverse_unit, target_size):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
         # a random visit to a coordinate costs about as much as ten numbers read in order
@@ -104,11 +104,12 @@ cdef class CSRRows(Rows):
         # one record per cache line: NumPy aligns to 16 bytes only, so that a few are asked for in excess
         n_coordinates = shape[0] * shape[1]
         memory = np.zeros((n_coordinates + 1) * sizeof(Coordinate), np.uint8)
-        self._owners = (X.data, X.indices, X.indptr, touched, memory)
+        self._owners = (X.data, X.indices, X.indptr, target_size, touched, memory)
         self._state = state
         set_csr(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
         self.model.touched = <int64_t *>address(touched, np.int64, (self.n_features,))
+        self.model.target_size = <const double *>address(target_size, np.float64, (self.n_targets,))
         cdef uintptr_t start = address(memory, np.uint8, (memory.size,))
         self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
 

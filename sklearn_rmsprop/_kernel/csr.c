@@ -60,8 +60,11 @@ void csr_step(CSRModel *model, const Step *step)
         for (ptrdiff_t k = 0; k < n_targets; k++)
             update(model->coordinates + model->touched[q] * n_targets + k, step);
     model->n_touched = 0;
-    for (ptrdiff_t k = 0; k < n_targets; k++)
-        update(model->coordinates + model->n_features * n_targets + k, step);
+    for (ptrdiff_t k = 0; k < n_targets; k++) {
+        Coordinate *intercept = model->coordinates + model->n_features * n_targets + k;
+        intercept->gradient = without_rounding(intercept->gradient, step, model->target_size[k], DBL_EPSILON);
+        update(intercept, step);
+    }
 }
 
 void csr_finish(CSRModel *model, const Plan *plan, int64_t i)

@@ -12,9 +12,6 @@ enum { ROWS_AHEAD = 12, LINE_BYTES = 64, LINES_AHEAD = 8, LONGEST_FETCHED = 32 *
 /* Rows per block of the moments' two passes: a block stays in the first-level cache between them. */
 enum { MOMENT_ROWS = 32 };
 
-/* Roundings of the target's size by which a mean residual may miss zero. */
-enum { ROUNDINGS = 64 };
-
 #define REAL float
 #define NAME(name) name##_float
 #define SQRT sqrtf

@@ -154,17 +154,13 @@ MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t 
         NAME(backward_one)(model, model->n_features, rows, n, residual);
 }
 
-/* Residuals that cancel but for rounding count as zero in sum. With all rows in the batch those of centred data do so
- * from the first step on, and the update would blow their sign up to a full step: an intercept that starts at its
- * optimum would be thrown out of it, in a direction that depends on the order of the rows. */
-static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, double scale)
+static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, const Step *step)
 {
     const ptrdiff_t n_features = model->n_features, n_targets = model->n_targets;
     const REAL *restrict mean = model->mean;
     REAL *restrict g = model->gradient;
     for (ptrdiff_t k = 0; k < n_targets; k++)
-        if (fabs(model->residual_sum[k]) * scale < ROUNDINGS * EPSILON * model->target_size[k])
-            model->residual_sum[k] = 0;
+        model->residual_sum[k] = without_rounding(model->residual_sum[k], step, model->target_size[k], EPSILON);
     if (n_targets == 1) {
         const REAL sum = (REAL)model->residual_sum[0];
 #pragma omp simd
@@ -253,7 +249,7 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model)
 
 MULTIVERSION static void NAME(step)(const DenseModel *model, const Step *step)
 {
-    NAME(centre_gradient)(model, step->scale);
+    NAME(centre_gradient)(model, step);
     NAME(update)(model, step);
     NAME(publish)(model, step->keep);
     NAME(derive)(model);
