@@ -6,7 +6,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 import numpy as np
 
 from sklearn_rmsprop._kernel._losses cimport Loss
-from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Step, sequence
+from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Sequence, Step, sequence
+
+
+cdef extern from "batch.h" nogil:
+    void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
+    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, const double *, double *)
 
 
 cdef extern from "shuffle.h" nogil:
@@ -56,13 +61,15 @@ def run_epochs(
     cdef const double[:] rate = plan.rate, decay = plan.decay, keep = plan.keep
     cdef Py_ssize_t n_targets = rows.n_targets, n = order.shape[0]
     cdef double[:, ::1] losses = np.zeros((n_epochs, n_targets))
-    cdef double[:, ::1] buffers = np.empty((4, CHUNK * n_targets))
+    cdef double[:, ::1] buffers = np.empty((5, CHUNK * n_targets))
     cdef double[::1] chunk_weight = np.empty(CHUNK)
     cdef double *y_chunk = &buffers[0, 0]
     cdef double *z = &buffers[1, 0]
     cdef double *z_published = &buffers[2, 0]
-    cdef double *residual = &buffers[3, 0]
-    cdef Py_ssize_t epoch, start, stop, size, i, k, row_cost = rows.row_cost + 8, cost = 0
+    cdef double *derivative = &buffers[3, 0]
+    cdef double *loss_chunk = &buffers[4, 0]
+    cdef Sequence weights = sequence(weight)
+    cdef Py_ssize_t epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
     cdef const uint32_t *named
     cdef Plan c_plan
     cdef Step step
@@ -88,15 +95,11 @@ def run_epochs(
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
                     named = &order[start]
-                    for i in range(size):
-                        chunk_weight[i] = weight[named[i]]
-                        for k in range(n_targets):
-                            y_chunk[i * n_targets + k] = y[named[i], k]
+                    gather(named, size, n_targets, &y[0, 0], weights, y_chunk, &chunk_weight[0])
                     rows.forward(named, size, n - start, &step, z, z_published)
-                    loss.evaluate(
-                        size, n_targets, y_chunk, &chunk_weight[0], z, z_published, residual, &losses[epoch, 0]
-                    )
-                    rows.backward(named, size, residual)
+                    loss.evaluate(size * n_targets, y_chunk, z, z_published, derivative, loss_chunk)
+                    weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk, &losses[epoch, 0])
+                    rows.backward(named, size, derivative)
                     start += size
                     cost += size * row_cost
                     if cost > COST_BETWEEN_SIGNALS:

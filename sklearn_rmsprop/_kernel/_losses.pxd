@@ -1,7 +1,7 @@
 cdef class Loss:
     cdef void evaluate(
-        self, Py_ssize_t n, Py_ssize_t n_targets, const double *y, const double *weight, const double *z,
-        const double *z_published, double *residual, double *total,
+        self, Py_ssize_t n, const double *y, const double *z, const double *z_published, double *derivative,
+        double *loss,
     ) noexcept nogil
 
 

@@ -5,7 +5,7 @@
 
 #include "compiler.h"
 
-enum { ROWS_AHEAD = 8, LINE_BYTES = 64 };
+enum { ROWS_AHEAD = 3, LINE_BYTES = 64 };
 
 /* A velocity shrunk by more than this no longer changes a coefficient. */
 static const double NEGLIGIBLE = 1e-20;

@@ -1,55 +1,69 @@
 /* The sparse operations for one DATA and one INDEX type; csr.c includes this for each pair. */
 
 /* A coordinate met for the first time in this batch is brought up to the step before, and marked with this one. */
-static ALWAYS_INLINE void NAME(touch)(CSRModel *model, INDEX feature, const Step *step)
+static ALWAYS_INLINE void NAME(touch)(CSRModel *model, ptrdiff_t n_targets, INDEX feature, const Step *step)
 {
-    Coordinate *c = model->coordinates + feature * model->n_targets;
+    Coordinate *c = model->coordinates + feature * n_targets;
     if (c->last == step->i)
         return;
     model->touched[model->n_touched++] = feature;
-    for (ptrdiff_t k = 0; k < model->n_targets; k++) {
+    for (ptrdiff_t k = 0; k < n_targets; k++) {
         if (c[k].last < step->i - 1)
             catch_up(c + k, step->plan, step->i - 1);
         c[k].last = step->i;
     }
 }
 
+/* In three stages, each of which needs the one before: where a row starts, its entries, and their coordinates. */
 static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *rows, ptrdiff_t i, ptrdiff_t n_ahead)
-{
-    if (i + 2 * ROWS_AHEAD >= n_ahead)
-        return;
-    const INDEX *indptr = model->indptr;
-    PREFETCH(indptr + rows[i + 2 * ROWS_AHEAD]);
-    const INDEX start = indptr[rows[i + ROWS_AHEAD]], stop = indptr[rows[i + ROWS_AHEAD] + 1];
-    const INDEX per_line = LINE_BYTES / sizeof(INDEX), longest = 8 * per_line;
-    for (INDEX q = start; q < stop && q < start + longest; q += per_line)
-        PREFETCH((const INDEX *)model->indices + q);
-    for (INDEX q = start; q < stop && q < start + longest; q += LINE_BYTES / sizeof(DATA))
-        PREFETCH((const DATA *)model->data + q);
-}
-
-static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,
-                          double *restrict z, double *restrict z_published)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const DATA *data = model->data;
-    const ptrdiff_t n_targets = model->n_targets;
+    if (i + 3 * ROWS_AHEAD >= n_ahead)
+        return;
+    PREFETCH(indptr + rows[i + 3 * ROWS_AHEAD]);
+    const uint32_t later = rows[i + 2 * ROWS_AHEAD], soon = rows[i + ROWS_AHEAD];
+    for (INDEX q = indptr[later]; q < indptr[later + 1]; q += LINE_BYTES / sizeof(INDEX))
+        PREFETCH(indices + q);
+    for (INDEX q = indptr[later]; q < indptr[later + 1]; q += LINE_BYTES / sizeof(DATA))
+        PREFETCH(data + q);
+    for (INDEX q = indptr[soon]; q < indptr[soon + 1]; q++)
+        PREFETCH(model->coordinates + indices[q] * model->n_targets);
+}
+
+/* `n_targets` is an argument so that a constant 1 may be passed, which drops the inner loops. */
+static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_targets, const uint32_t *rows, ptrdiff_t n,
+                                                ptrdiff_t n_ahead, const Step *step, double *restrict z,
+                                                double *restrict z_published)
+{
+    const INDEX *indptr = model->indptr, *indices = model->indices;
+    const DATA *data = model->data;
     const Coordinate *intercept = model->coordinates + model->n_features * n_targets;
     for (ptrdiff_t i = 0; i < n; i++, z += n_targets, z_published += n_targets) {
+        const INDEX start = indptr[rows[i]], stop = indptr[rows[i] + 1];
         NAME(fetch)(model, rows, i, n_ahead);
+        for (INDEX q = start; q < stop; q++)
+            NAME(touch)(model, n_targets, indices[q], step);
         for (ptrdiff_t k = 0; k < n_targets; k++) {
-            z[k] = intercept[k].coef;
-            z_published[k] = intercept[k].average;
-        }
-        for (INDEX q = indptr[rows[i]]; q < indptr[rows[i] + 1]; q++) {
-            NAME(touch)(model, indices[q], step);
-            const Coordinate *c = model->coordinates + indices[q] * n_targets;
-            for (ptrdiff_t k = 0; k < n_targets; k++) {
-                z[k] += data[q] * c[k].coef;
-                z_published[k] += data[q] * c[k].average;
+            double sum = intercept[k].coef, sum_published = intercept[k].average;
+            for (INDEX q = start; q < stop; q++) {
+                const Coordinate *c = model->coordinates + indices[q] * n_targets + k;
+                sum += data[q] * c->coef;
+                sum_published += data[q] * c->average;
             }
+            z[k] = sum;
+            z_published[k] = sum_published;
         }
     }
+}
+
+static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,
+                          double *z, double *z_published)
+{
+    if (model->n_targets == 1)
+        NAME(forward_targets)(model, 1, rows, n, n_ahead, step, z, z_published);
+    else
+        NAME(forward_targets)(model, model->n_targets, rows, n, n_ahead, step, z, z_published);
 }
 
 static void NAME(backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *restrict residual)
@@ -59,13 +73,12 @@ static void NAME(backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, c
     const ptrdiff_t n_targets = model->n_targets;
     Coordinate *intercept = model->coordinates + model->n_features * n_targets;
     for (ptrdiff_t i = 0; i < n; i++, residual += n_targets) {
-        for (INDEX q = indptr[rows[i]]; q < indptr[rows[i] + 1]; q++) {
-            Coordinate *c = model->coordinates + indices[q] * n_targets;
-            for (ptrdiff_t k = 0; k < n_targets; k++)
-                c[k].gradient += data[q] * residual[k];
+        for (ptrdiff_t k = 0; k < n_targets; k++) {
+            const double r = residual[k];
+            for (INDEX q = indptr[rows[i]]; q < indptr[rows[i] + 1]; q++)
+                model->coordinates[indices[q] * n_targets + k].gradient += data[q] * r;
+            intercept[k].gradient += r;
         }
-        for (ptrdiff_t k = 0; k < n_targets; k++)
-            intercept[k].gradient += residual[k];
     }
 }
 

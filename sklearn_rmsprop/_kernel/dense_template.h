@@ -13,6 +13,7 @@ static ALWAYS_INLINE void NAME(fetch)(const DenseModel *model, const uint32_t *r
     const char *address = (const char *)NAME(row)(model, rows[i + ROWS_AHEAD]);
     for (ptrdiff_t line = 0; line < LINES_AHEAD && line * LINE_BYTES < bytes; line++)
         PREFETCH(address + line * LINE_BYTES);
+    PREFETCH(address + (bytes < LINES_AHEAD * LINE_BYTES ? bytes : LINES_AHEAD * LINE_BYTES) - 1);
 }
 
 /* One target. Four rows at a time share each load of the coefficients, and here and in `backward` run 1.5 to 4 times
