@@ -14,6 +14,12 @@ ETA = 3
 AUTO_GAIN = 0.9
 
 
+def kept(t: np.ndarray) -> np.ndarray:
+    """An F with F(t - 1) / F(t) = (t - 1) / (t + ETA), the share that step t leaves of the average."""
+    t = t.astype(np.float64)
+    return t * (t + 1) * (t + 2) * (t + 3)
+
+
 def repeated(value: float, n: int) -> np.ndarray:
     """An array of `n` equal numbers that takes no memory."""
     return np.broadcast_to(np.float64(value), n)
@@ -50,9 +56,7 @@ class Optimizer:
             else:
                 plan.power = np.power(float(self.decay_rate), np.arange(n_steps + 1))
             if self.average:
-                # the keeps (i - 1) / (i + 3) over a gap telescope into a ratio of these
-                counts = np.arange(t, t + n_steps + 1, dtype=np.float64)
-                plan.kept = counts * (counts + 1) * (counts + 2) * (counts + 3)
+                plan.kept = kept(np.arange(t, t + n_steps + 1))
                 plan.inverse_kept = 1 / np.maximum(plan.kept, 1)
             else:
                 plan.kept = repeated(0, n_steps + 1)

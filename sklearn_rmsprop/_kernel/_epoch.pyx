@@ -81,6 +81,7 @@ def run_epochs(
     step.plan = &c_plan
     step.i = 0
     with nogil:
+        rows.start(&c_plan)
         for epoch in range(n_epochs):
             if shuffle:
                 shuffle_rows(&order[0], n, &generator[0])

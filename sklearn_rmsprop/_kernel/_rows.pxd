@@ -71,13 +71,14 @@ cdef extern from "dense.h" nogil:
 cdef extern from "csr.h" nogil:
     ctypedef struct Coordinate:
         double coef
-        double average
+        double lead
         double square
         double gradient_mean
         double velocity
         double gradient
         double inverse_unit
-        int64_t last
+        uint32_t last
+        uint32_t mark
 
     ctypedef struct CSRModel:
         const void *data
@@ -100,8 +101,9 @@ cdef extern from "csr.h" nogil:
         ) noexcept nogil
 
     const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, csr_double_int64
-    void csr_step(CSRModel *, const Step *) noexcept nogil
-    void csr_finish(CSRModel *, const Plan *, int64_t) noexcept
+    void csr_step(CSRModel *, const Step *)
+    void csr_start(CSRModel *, const Plan *)
+    void csr_finish(CSRModel *, const Plan *, int64_t)
 
 
 cdef class Rows:
@@ -112,6 +114,7 @@ cdef class Rows:
     ) noexcept nogil
     cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil
     cdef void step(self, const Step *step) noexcept nogil
+    cdef void start(self, const Plan *plan) noexcept nogil
     cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil
 
 

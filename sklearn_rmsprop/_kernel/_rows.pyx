@@ -38,6 +38,9 @@ cdef class Rows:
     cdef void step(self, const Step *step) noexcept nogil:
         """Update the coefficients, and set the gradient to zero."""
 
+    cdef void start(self, const Plan *plan) noexcept nogil:
+        """Get ready for a call's steps."""
+
     cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil:
         """Leave every coordinate as of step `i`, the last of a call."""
 
@@ -100,7 +103,7 @@ cdef class CSRRows(Rows):
         # a random visit to a coordinate costs about as much as ten numbers read in order
         self.row_cost = self.n_targets * (1 + 10 * X.nnz // max(1, self.n_rows))
         shape = (self.n_features + 1, self.n_targets)
-        touched = np.empty(self.n_features, np.int64)
+        touched = np.empty(self.n_features + 1, np.int64)
         # one record per cache line: NumPy aligns to 16 bytes only, so that a few are asked for in excess
         n_coordinates = shape[0] * shape[1]
         memory = np.zeros((n_coordinates + 1) * sizeof(Coordinate), np.uint8)
@@ -108,7 +111,7 @@ cdef class CSRRows(Rows):
         self._state = state
         set_csr(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
-        self.model.touched = <int64_t *>address(touched, np.int64, (self.n_features,))
+        self.model.touched = <int64_t *>address(touched, np.int64, (self.n_features + 1,))
         self.model.target_size = <const double *>address(target_size, np.float64, (self.n_targets,))
         cdef uintptr_t start = address(memory, np.uint8, (memory.size,))
         self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
@@ -127,7 +130,7 @@ cdef class CSRRows(Rows):
                 records[j, k].square = square[j, k]
                 records[j, k].gradient_mean = gradient_mean[j, k]
                 records[j, k].velocity = velocity[j, k]
-                records[j, k].average = average[j, k]
+                records[j, k].lead = average[j, k]
                 records[j, k].inverse_unit = units[j, k]
 
     cdef Coordinate[:, ::1] _records(self):
@@ -137,7 +140,7 @@ cdef class CSRRows(Rows):
         """Write what was learned into the arrays of the state."""
         records = np.asarray(self._records())
         for name in STATE_ARRAYS:
-            getattr(self._state, name)[...] = records[name]
+            getattr(self._state, name)[...] = records["lead" if name == "average" else name]
 
     cdef void forward(
         self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
@@ -149,6 +152,9 @@ cdef class CSRRows(Rows):
 
     cdef void step(self, const Step *step) noexcept nogil:
         csr_step(&self.model, step)
+
+    cdef void start(self, const Plan *plan) noexcept nogil:
+        csr_start(&self.model, plan)
 
     cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil:
         csr_finish(&self.model, plan, i)

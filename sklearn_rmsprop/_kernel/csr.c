@@ -5,52 +5,53 @@
 
 #include "compiler.h"
 
-enum { ROWS_AHEAD = 3, LINE_BYTES = 64 };
+enum { ROWS_AHEAD = 5, LINE_BYTES = 64 };
 
 /* A velocity shrunk by more than this no longer changes a coefficient. */
 static const double NEGLIGIBLE = 1e-20;
 
-/* What the steps last + 1, ..., i do to a coordinate whose gradient is zero in all of them. Without momentum it stands
- * still, its moving averages decay, and the published average draws nearer: closed forms, exact. With momentum it
- * drifts on by the schedule's rates, step by step until the velocity is spent. */
-static ALWAYS_INLINE void catch_up(Coordinate *c, const Plan *plan, int64_t i)
+/* What the steps last + 1, ..., i do to a coordinate whose gradient is zero in all of them: its moving averages decay, in
+ * closed form; with momentum it drifts on by the schedule's rates, step by step until the velocity is spent. */
+static ALWAYS_INLINE void catch_up(Coordinate *c, const Plan *plan, uint32_t i)
 {
-    int64_t last = c->last;
-    const double decay = at(plan->power, i - last) * at(plan->decayed, i) * at(plan->inverse_decayed, last);
+    const double decay = at(plan->power, i - c->last) * at(plan->decayed, i) * at(plan->inverse_decayed, c->last);
     c->square *= decay;
     c->gradient_mean *= decay;
     if (plan->momentum != 0 && c->velocity != 0) {
         double shrunk = 1;
-        while (last < i && shrunk > NEGLIGIBLE) {
+        for (uint32_t step = c->last; step < i && shrunk > NEGLIGIBLE; step++) {
             shrunk *= plan->momentum;
             c->velocity *= plan->momentum;
-            c->coef -= at(plan->rate, last) * c->inverse_unit * c->velocity;
-            c->average = c->coef + at(plan->keep, last) * (c->average - c->coef);
-            last++;
+            const double drift = at(plan->rate, step) * c->inverse_unit * c->velocity;
+            c->coef -= drift;
+            c->lead += at(plan->kept, step) * drift;
         }
-        if (last < i)
+        if (shrunk <= NEGLIGIBLE)
             c->velocity = 0;
     }
-    if (last < i)
-        c->average = c->coef + at(plan->kept, last) * at(plan->inverse_kept, i) * (c->average - c->coef);
     c->last = i;
 }
 
-/* The update of dense_template.h, for one coordinate that is up to date. */
-static ALWAYS_INLINE void update(Coordinate *c, const Step *step)
+/* The update of dense_template.h, for one coordinate. Worked on in a copy: the compiler cannot know that its fields and
+ * the step are apart, and would go through memory between any two lines. */
+static ALWAYS_INLINE void update(Coordinate *coordinate, const Step *step)
 {
     const Plan *plan = step->plan;
-    const double gain = 1 - step->decay, g = c->gradient * step->scale * c->inverse_unit;
+    Coordinate c = *coordinate;
+    catch_up(&c, plan, (uint32_t)step->i - 1);
+    const double gain = 1 - step->decay, g = c.gradient * step->scale * c.inverse_unit;
     const double epsilon = plan->epsilon > DBL_MIN ? plan->epsilon : DBL_MIN;
-    c->square = step->decay * c->square + gain * (g * g);
-    c->gradient_mean = step->decay * c->gradient_mean + gain * g;
-    const double spread = c->square - plan->centered * (c->gradient_mean * c->gradient_mean);
+    c.square = step->decay * c.square + gain * (g * g);
+    c.gradient_mean = step->decay * c.gradient_mean + gain * g;
+    const double spread = c.square - plan->centered * (c.gradient_mean * c.gradient_mean);
     const double clamped = spread < 0 ? 0 : spread;
-    c->velocity = plan->momentum * c->velocity + g / (sqrt(clamped * step->correction) + epsilon);
-    c->coef -= step->rate * c->inverse_unit * c->velocity;
-    c->average = c->coef + step->keep * (c->average - c->coef);
-    c->gradient = 0;
-    c->last = step->i;
+    c.velocity = plan->momentum * c.velocity + g / (sqrt(clamped * step->correction) + epsilon);
+    const double drift = step->rate * c.inverse_unit * c.velocity;
+    c.coef -= drift;
+    c.lead += at(plan->kept, step->i - 1) * drift;
+    c.gradient = 0;
+    c.last = (uint32_t)step->i;
+    *coordinate = c;
 }
 
 void csr_step(CSRModel *model, const Step *step)
@@ -67,13 +68,20 @@ void csr_step(CSRModel *model, const Step *step)
     }
 }
 
+void csr_start(CSRModel *model, const Plan *plan)
+{
+    const ptrdiff_t n = (model->n_features + 1) * model->n_targets;
+    for (Coordinate *c = model->coordinates; c < model->coordinates + n; c++)
+        c->lead = at(plan->kept, 0) * (c->lead - c->coef);
+}
+
 void csr_finish(CSRModel *model, const Plan *plan, int64_t i)
 {
     const ptrdiff_t n = (model->n_features + 1) * model->n_targets;
-    for (ptrdiff_t q = 0; q < n; q++) {
-        if (model->coordinates[q].last < i)
-            catch_up(model->coordinates + q, plan, i);
-        model->coordinates[q].last = 0;
+    for (Coordinate *c = model->coordinates; c < model->coordinates + n; c++) {
+        catch_up(c, plan, (uint32_t)i);
+        c->lead = c->coef + at(plan->inverse_kept, i) * c->lead;
+        c->last = c->mark = 0;
     }
 }
 

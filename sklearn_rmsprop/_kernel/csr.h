@@ -4,10 +4,15 @@
 
 #include "step.h"
 
-/* All of one coordinate in one cache line: side by side in arrays of their own, every visit would cost eight misses. */
+/* All of one coordinate in one cache line: side by side in arrays of their own, every visit would cost eight misses.
+ *
+ * The published average needs no catching up. With the step table F of step.h (`kept`), A <- w + F(i-1)/F(i) * (A - w) is
+ *     A = w + lead / F(i),   lead <- lead + F(i-1) * (w before - w after),
+ * and a coordinate that stands still leaves `lead` as it is. Between calls of the kernel its place is taken by A. */
 typedef struct {
-    double coef, average, square, gradient_mean, velocity, gradient, inverse_unit;
-    int64_t last; /* the step this coordinate has seen last */
+    double coef, lead, square, gradient_mean, velocity, gradient, inverse_unit;
+    uint32_t last; /* the step up to which the moving averages and the velocity are brought */
+    uint32_t mark; /* the step whose batch has met this coordinate last */
 } Coordinate;
 
 /* Coordinates are (n_features + 1) x n_targets as on dense rows, the intercept last. Columns are not centred: that
@@ -18,12 +23,12 @@ typedef struct {
     ptrdiff_t n_features, n_targets;
     const double *target_size; /* n_targets */
     Coordinate *coordinates;
-    int64_t *touched; /* the features met in this batch; room for n_features */
+    int64_t *touched; /* the features met in this batch; room for n_features + 1 */
     ptrdiff_t n_touched;
 } CSRModel;
 
 typedef struct {
-    /* z = x . w + intercept, for the iterate and the published one; brings the coordinates it meets up to date. */
+    /* z = x . w + intercept, for the iterate and the published one; takes down which features it meets. */
     void (*forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step, double *z,
                     double *z_published);
     void (*backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
@@ -37,7 +42,10 @@ extern const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, c
 /* The update of what the batch has touched. */
 void csr_step(CSRModel *model, const Step *step);
 
-/* Brings every coordinate to step `i` and starts counting from 0 again. */
+/* Begins a call: from the average to `lead`. */
+void csr_start(CSRModel *model, const Plan *plan);
+
+/* Ends a call of `i` steps: brings every coordinate there, goes back to the average, and to counting from 0. */
 void csr_finish(CSRModel *model, const Plan *plan, int64_t i);
 
 #endif

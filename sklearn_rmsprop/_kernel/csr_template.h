@@ -1,19 +1,5 @@
 /* The sparse operations for one DATA and one INDEX type; csr.c includes this for each pair. */
 
-/* A coordinate met for the first time in this batch is brought up to the step before, and marked with this one. */
-static ALWAYS_INLINE void NAME(touch)(CSRModel *model, ptrdiff_t n_targets, INDEX feature, const Step *step)
-{
-    Coordinate *c = model->coordinates + feature * n_targets;
-    if (c->last == step->i)
-        return;
-    model->touched[model->n_touched++] = feature;
-    for (ptrdiff_t k = 0; k < n_targets; k++) {
-        if (c[k].last < step->i - 1)
-            catch_up(c + k, step->plan, step->i - 1);
-        c[k].last = step->i;
-    }
-}
-
 /* In three stages, each of which needs the one before: where a row starts, its entries, and their coordinates. */
 static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *rows, ptrdiff_t i, ptrdiff_t n_ahead)
 {
@@ -31,30 +17,55 @@ static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *row
         PREFETCH(model->coordinates + indices[q] * model->n_targets);
 }
 
-/* `n_targets` is an argument so that a constant 1 may be passed, which drops the inner loops. */
+/* With momentum a coordinate drifts while no batch meets it, and must be brought up to the step before. */
+static void NAME(catch_up_row)(CSRModel *model, uint32_t row, const Step *step)
+{
+    const INDEX *indptr = model->indptr, *indices = model->indices;
+    for (INDEX q = indptr[row]; q < indptr[row + 1]; q++)
+        for (ptrdiff_t k = 0; k < model->n_targets; k++) {
+            Coordinate *c = model->coordinates + indices[q] * model->n_targets + k;
+            if (c->last < step->i - 1)
+                catch_up(c, step->plan, (uint32_t)step->i - 1);
+        }
+}
+
+/* `n_targets` is an argument so that a constant 1 may be passed, which drops the inner loops. What a feature's first
+ * visit in the batch does, it does in all of them: a branch would be mispredicted at every other entry. */
 static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_targets, const uint32_t *rows, ptrdiff_t n,
                                                 ptrdiff_t n_ahead, const Step *step, double *restrict z,
                                                 double *restrict z_published)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const DATA *data = model->data;
-    const Coordinate *intercept = model->coordinates + model->n_features * n_targets;
+    Coordinate *coordinates = model->coordinates;
+    int64_t *touched = model->touched;
+    ptrdiff_t n_touched = model->n_touched;
+    const Coordinate *intercept = coordinates + model->n_features * n_targets;
+    const uint32_t mark = (uint32_t)step->i;
+    const double inverse_kept = at(step->plan->inverse_kept, step->i - 1);
     for (ptrdiff_t i = 0; i < n; i++, z += n_targets, z_published += n_targets) {
         const INDEX start = indptr[rows[i]], stop = indptr[rows[i] + 1];
         NAME(fetch)(model, rows, i, n_ahead);
-        for (INDEX q = start; q < stop; q++)
-            NAME(touch)(model, n_targets, indices[q], step);
+        if (step->plan->momentum != 0)
+            NAME(catch_up_row)(model, rows[i], step);
+        for (INDEX q = start; q < stop; q++) {
+            Coordinate *c = coordinates + indices[q] * n_targets;
+            touched[n_touched] = indices[q];
+            n_touched += c->mark != mark;
+            c->mark = mark;
+        }
         for (ptrdiff_t k = 0; k < n_targets; k++) {
-            double sum = intercept[k].coef, sum_published = intercept[k].average;
+            double sum = intercept[k].coef, sum_lead = intercept[k].lead;
             for (INDEX q = start; q < stop; q++) {
-                const Coordinate *c = model->coordinates + indices[q] * n_targets + k;
+                const Coordinate *c = coordinates + indices[q] * n_targets + k;
                 sum += data[q] * c->coef;
-                sum_published += data[q] * c->average;
+                sum_lead += data[q] * c->lead;
             }
             z[k] = sum;
-            z_published[k] = sum_published;
+            z_published[k] = sum + inverse_kept * sum_lead;
         }
     }
+    model->n_touched = n_touched;
 }
 
 static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,

@@ -16,9 +16,10 @@ typedef struct {
 static inline double at(Sequence sequence, int64_t i) { return sequence.data[i * sequence.stride]; }
 
 /* Steps are counted 1, 2, ... within the call. `rate`, `decay` and `keep` hold step i at index i - 1. The others are
- * indexed by a step count 0..T and serve coordinates that stood still over the gap (a, b]: the decays in it multiply to
+ * indexed by a step count 0..T and serve the lazy updates of a sparse model. The decays over a gap (a, b] multiply to
  *     power[b - a] * decayed[b] * inverse_decayed[a]
- * (a constant decay uses the first factor, a varying one the other two) and the keeps in it to kept[a] * inverse_kept[b]. */
+ * (a constant decay uses the first factor, a varying one the other two). `kept` is an F with keep = F(i-1) / F(i), and
+ * `inverse_kept` is 1 / F. */
 typedef struct {
     Sequence rate, decay, keep;
     Sequence power, decayed, inverse_decayed, kept, inverse_kept;
