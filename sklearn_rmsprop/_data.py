@@ -16,8 +16,8 @@ from sklearn_rmsprop._optimizer import State
 # Row numbers are 32-bit in the kernel: half the memory of a permutation, and faster to shuffle.
 MAX_ROWS = np.iinfo(np.uint32).max
 
-# A column whose standard deviation is below its mean by more than this many roundings is constant.
-CONSTANT_ROUNDINGS = 10
+# Roundings of its terms by which a sum that is zero may miss it.
+ROUNDINGS = 64
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,15 @@ class Units:
 
     def rows(self, X, state: State, fit_intercept: bool) -> Rows:
         """The kernel's view of X and a state. An intercept that is not fitted is a coordinate that does not move."""
+        real, n_targets = state.coef.dtype, state.coef.shape[1]
         per_coordinate = np.append(1 / self.x_unit, float(fit_intercept))[:, np.newaxis]
-        inverse_unit = np.repeat(per_coordinate, state.coef.shape[1], axis=1).astype(state.coef.dtype)
+        inverse_unit = np.repeat(per_coordinate, n_targets, axis=1).astype(real)
+        rounding = ROUNDINGS * np.finfo(real).eps * self.y_size
         if sparse.issparse(X):
-            return CSRRows(X, state, inverse_unit, self.y_size)
-        return DenseRows(X, state, self.x_mean.astype(state.coef.dtype), inverse_unit, self.y_size)
-
+            return CSRRows(X, state, inverse_unit, rounding)
+        # |x| / unit, as far as it is known: what the products in a gradient are rounded by
+        size = np.append(np.abs(self.x_mean) / self.x_unit, 1)[:, np.newaxis]
+        return DenseRows(X, state, self.x_mean.astype(real), inverse_unit, (size * rounding).astype(real))
 
     @contextmanager
     def origin_for(self, X, state: State) -> Iterator[None]:
@@ -152,7 +155,9 @@ def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
         sample_weight, ensure_2d=False, dtype=np.float64, ensure_min_samples=0, input_name="sample_weight"
     )
     if weight.shape != (n_rows,):
-        raise ValueError(f"sample_weight must have shape ({n_rows},), one weight for each row of X; got {weight.shape}.")
+        raise ValueError(
+            f"sample_weight must have shape ({n_rows},), one weight for each row of X; got {weight.shape}."
+        )
     if (weight < 0).any():
         raise ValueError(f"sample_weight must not be negative; got a weight of {weight.min()}.")
     if not weight.any():
@@ -160,13 +165,31 @@ def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
     return weight
 
 
-def checked_start(name: str, value, shape: tuple[int, ...], source: str) -> np.ndarray:
-    """A starting point as float64, of the shape of the attribute it stands for."""
+def starting_point(sample: Sample, units: Units, coef_init, intercept_init) -> np.ndarray:
+    """Coordinates of the point to start from, given in the user's units, or zero: the mean of the target."""
+    n_features, n_targets = sample.X.shape[1], sample.y.shape[1]
+    coef, intercept = np.zeros((n_features, n_targets)), np.zeros(n_targets)
+    if coef_init is not None:
+        shape = (n_features,) if sample.flat else (n_targets, n_features)
+        coef = checked_start("coef_init", coef_init, shape).reshape(n_targets, n_features).T
+    if intercept_init is not None:
+        intercept = checked_start("intercept_init", intercept_init, () if sample.flat else (n_targets,))
+    start = units.to_kernel(coef, intercept)
+    if intercept_init is None:
+        start[-1] = 0
+    return start
+
+
+def checked_start(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
+    """A starting value as float64, of the shape of the attribute it stands for."""
     if not isinstance(value, Real):
         value = check_array(value, ensure_2d=False, ensure_min_samples=0, dtype=np.float64, input_name=name)
     value = np.asarray(value, dtype=np.float64)
     if value.shape != shape:
-        raise ValueError(f"{name} must have shape {shape} {source}; got {value.shape}.")
+        raise ValueError(
+            f"{name} (the earlier fit's with warm_start=True) must have shape {shape} for this X and y; "
+            f"got {value.shape}."
+        )
     if not np.isfinite(value).all():
         raise ValueError(f"{name} must be finite; got {value}.")
     return value
@@ -218,7 +241,7 @@ def origin_and_unit(
     if not centre:
         return np.zeros_like(mean), unit_or_one(np.sqrt(square), np.abs(mean))
     deviation = np.sqrt(variance)
-    rounding = CONSTANT_ROUNDINGS * np.finfo(columns.dtype).eps * np.abs(mean)
+    rounding = ROUNDINGS * np.finfo(columns.dtype).eps * np.abs(mean)
     return mean, unit_or_one(np.where(deviation > rounding, deviation, 0), np.abs(mean))
 
 
@@ -231,7 +254,5 @@ def finite(name: str, square: np.ndarray) -> np.ndarray:
     """The mean squares of the columns, if they are numbers."""
     if not np.isfinite(square).all():
         column = int(np.flatnonzero(~np.isfinite(square))[0])
-        raise ValueError(
-            f"{name} is too large: the mean square of column {column} overflows float64. Scale it."
-        )
+        raise ValueError(f"{name} is too large: the mean square of column {column} overflows float64. Scale it.")
     return square

@@ -1,6 +1,7 @@
 """RMSprop's hyper-parameters and state, and the numbers that a run of steps hands to the kernel."""
 
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,7 +43,7 @@ class Optimizer:
         With `lazy`, also those by which a sparse kernel makes up for steps that passed a coordinate by.
         """
         steps = np.arange(t + 1, t + n_steps + 1)
-        decay = 1 - AUTO_GAIN / steps if self.decay_rate == "auto" else repeated(self.decay_rate, n_steps)
+        decay = 1 - AUTO_GAIN / steps if isinstance(self.decay_rate, str) else repeated(self.decay_rate, n_steps)
         keep = (steps - 1) / (steps + ETA) if self.average else repeated(0, n_steps)
         ones = repeated(1, n_steps + 1)
         plan = SimpleNamespace(
@@ -50,7 +51,7 @@ class Optimizer:
             kept=ones, inverse_kept=ones, momentum=self.momentum, centered=self.centered, epsilon=self.epsilon,
         )  # fmt: skip
         if lazy:
-            if self.decay_rate == "auto":
+            if isinstance(self.decay_rate, str):
                 plan.decayed = np.cumprod(np.concatenate(([1.0], decay)))
                 plan.inverse_decayed = 1 / plan.decayed
             else:
@@ -101,9 +102,11 @@ class State:
 
     def copy(self) -> "State":
         """A state of its own, with arrays that may be written to even if these are read-only."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        arrays = {name: np.array(value, order="C") for name, value in values.items() if isinstance(value, np.ndarray)}
-        return replace(self, **arrays)
+        duplicate = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                setattr(duplicate, name, np.array(value, order="C"))
+        return duplicate
 
     def move_origin(self, by: np.ndarray) -> None:
         """Express the same model in features that are smaller by `by`: only the intercept changes."""

@@ -4,18 +4,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_rmsprop._compat import Interval, StrOptions, fit_context
-from sklearn_rmsprop._data import Sample, Units, checked_start, measure_units, validate_training
+from sklearn_rmsprop._data import Sample, Units, measure_units, starting_point, validate_training
 from sklearn_rmsprop._monitor import make_monitor
 from sklearn_rmsprop._objective import LOSSES, make_loss, null_loss
 from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator
@@ -28,9 +28,163 @@ REALS = (np.float64, np.float32)
 
 
 class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Docstring to come."""
+    r"""Linear regression fitted by mini-batch RMSprop.
 
-    _parameter_constraints: ClassVar[dict] = {
+    Minimises over the coefficients :math:`w` and the intercept :math:`c` the weighted mean loss
+
+    .. math:: \frac{1}{\sum_i v_i} \sum_i v_i \, \tfrac{1}{2} (x_i \cdot w + c - y_i)^2
+
+    in steps, each from the gradient :math:`g` of one mini-batch of rows:
+
+    .. math::
+        s &\leftarrow \text{decay\_rate} \cdot s + (1 - \text{decay\_rate}) \cdot g^2 \\
+        w &\leftarrow w - \text{rate}_t \cdot g / (\sqrt{s} + \text{epsilon})
+
+    The defaults fit well untuned and unscaled: the work is done in the coordinates of standardised data (without a copy
+    of `X`), steps shrink, and an average of the iterates is published, which does not hover around the solution as the
+    last iterate does. The target may have several columns.
+
+    Parameters
+    ----------
+    loss : {"squared_error"}, default="squared_error"
+        The loss of one row; half the squared error, so that its derivative is the residual.
+
+    learning_rate : float, default=0.1
+        Size of a step, in (0, inf). With `standardize` in standard deviations of the target per standard deviation of
+        the feature, so that the default serves any data; without, in the units of the coefficients. Larger values
+        arrive sooner and hover wider. Ignored where `schedule` is a callable.
+
+    decay_rate : float or "auto", default=0.99
+        Decay of the moving average of squared gradients, in [0, 1): the average reaches back about
+        `1 / (1 - decay_rate)` steps. At 0.9, the textbook's, a large gradient is damped by itself, which pulls the
+        solution towards that of a robust regression. "auto" is 1 - 0.9 / t in step t [3]_.
+
+    epsilon : float, default=1e-8
+        Added to the root of the moving average, in (0, inf). Only larger values than typical gradients (which are about
+        1 with `standardize`) matter: they turn RMSprop into plain gradient descent with rate `learning_rate / epsilon`.
+
+    momentum : float, default=0.0
+        In [0, 1). A step goes along `u <- momentum * u + g / (sqrt(s) + epsilon)`; the steps grow by up to
+        `1 / (1 - momentum)`.
+
+    centered : bool, default=False
+        Divide by the root of the gradient's moving variance, `s - m^2` with `m` the moving average of `g`, instead of
+        its moving mean square [2]_. Clamped at zero, below which rounding would take it.
+
+    bias_correction : bool, default=True
+        Divide the moving average by `1 - decay_rate^t`, as Adam does, because it starts at zero. Without it the first
+        step is `1 / sqrt(1 - decay_rate)` times too large, ten times at 0.99.
+
+    schedule : {"invsqrt", "constant", "linear", "cosine"} or callable, default="invsqrt"
+        Size of step t = 1, 2, ...: "invsqrt" is `learning_rate / sqrt(1 + t / 100)`; "constant" is `learning_rate`;
+        "linear" and "cosine" fall from it to zero over `max_iter` epochs (combine them with `tol=None`; not for
+        `partial_fit`). A callable receives an array of step numbers and returns as many step sizes.
+
+    average : bool, default=True
+        Publish the polynomial-decay average [4]_ of the iterates, `A <- A + 4 / (t + 3) * (w - A)`; False publishes the
+        last iterate.
+
+    batch_size : int or None, default=32
+        Rows per step, at least 1; the last batch of an epoch may be shorter. None: all rows in each step. Batches of
+        more than a fiftieth of the rows leave few steps per epoch and need more epochs.
+
+    max_iter : int, default=1000
+        Largest number of epochs, at least 1.
+
+    tol : float or None, default=1e-4
+        The fit stops when the training loss of the published iterate has not fallen by `tol` times the loss of
+        predicting the mean (so by about `tol` in R2) in `n_iter_no_change` successive checks, or is below that itself.
+        In [0, inf). None: exactly `max_iter` epochs. With several targets none of them may have improved.
+
+    n_iter_no_change : int, default=5
+        Checks without improvement to wait for, at least 1. A check follows each epoch, or as many epochs as make 100
+        steps.
+
+    standardize : bool, default=True
+        Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
+        deviations of target and columns, and dense columns are centred on the fly. Changes the path, never the
+        solution; `coef_` is in the units of the data. `X` is neither changed nor copied. A sparse `X` is not centred,
+        and its columns' units are the root mean squares of their nonzero entries. Without intercept nothing is centred,
+        and root mean squares serve as units.
+
+    fit_intercept : bool, default=True
+        Whether to fit an intercept; otherwise it is 0.
+
+    shuffle : bool, default=True
+        Go through the rows in a new random order in each epoch; False goes through them as they come.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the order of the rows. An int gives the same fit each time.
+
+    warm_start : bool, default=False
+        Let `fit` start from the coefficients of the last fit instead of zero. Step count and moving averages start
+        anew; to go on with those, use `partial_fit`.
+
+    verbose : int, default=0
+        1 or more prints epoch, loss and seconds at each check.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients; two-dimensional if `y` was.
+
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercept.
+
+    n_iter_ : int
+        Epochs run, each call of `partial_fit` counting as one.
+
+    t_ : int
+        Update steps done.
+
+    loss_curve_ : list of float
+        Training loss at each check, a mean over the targets: half the weighted mean squared error of the published
+        iterate, each batch taken just before it is learned from. In the squared units of `y`.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if all are strings.
+
+    See Also
+    --------
+    sklearn.linear_model.SGDRegressor : One row a step at a common step size; wants scaled data and a tuned `eta0`.
+    sklearn.linear_model.Ridge : Direct solvers; for up to a few hundred features as fast or faster.
+
+    Notes
+    -----
+    float32 and float64 data in C order or CSR are used as they are; everything else is converted. float32 data gives a
+    float32 model.
+
+    `epsilon` stands outside the root, as in PyTorch; Keras and optax put it inside. With ``standardize=False,
+    average=False, bias_correction=False, schedule="constant", tol=None, shuffle=False`` this is the textbook algorithm,
+    and agrees with ``torch.optim.RMSprop(lr=learning_rate, alpha=decay_rate)`` on half the mean squared error to
+    rounding.
+
+    Rows weighted by an integer are equivalent to repeated rows, and rows of weight 0 to removed ones: on the same path,
+    but for rounding, where a batch holds all rows; otherwise in distribution, because other rows meet in a batch.
+
+    Collinear columns get one of their solutions, not that of least norm.
+
+    References
+    ----------
+    .. [1] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSprop", COURSERA: Neural Networks for Machine Learning, 2012.
+    .. [2] A. Graves, "Generating sequences with recurrent neural networks", arXiv:1308.0850, 2013.
+    .. [3] M. C. Mukkamala and M. Hein, "Variants of RMSProp and Adagrad with logarithmic regret bounds", ICML 2017.
+    .. [4] O. Shamir and T. Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_rmsprop import RMSpropRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = RMSpropRegressor(random_state=0).fit(X, y)
+    >>> round(model.score(X, y), 3)
+    0.518
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "loss": [StrOptions(set(LOSSES))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "decay_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
@@ -104,7 +258,51 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
     ) -> Self:
-        """Fit the model from scratch, or with `warm_start` from where the last fit arrived."""
+        """Fit the model, from zero or with `warm_start` from the last fit's coefficients.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; never changed.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target values.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative and not all zero; None weighs them equally. Only their ratios matter.
+
+        coef_init : array-like of the shape of `coef_`, default=None
+            Coefficients to start from; None starts from zero.
+
+        intercept_init : float or array-like of shape (n_targets,), default=None
+            Intercept to start from; None starts where the model predicts the mean of `y` at the mean of `X` (with
+            `standardize`) or from zero. Ignored without `fit_intercept`.
+
+        Returns
+        -------
+        self : RMSpropRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data is not as described here, or if training overflows. The estimator is then left as
+            it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss was still falling after `max_iter` epochs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_rmsprop import RMSpropRegressor
+        >>> X = np.arange(10.0).reshape(-1, 1)
+        >>> model = RMSpropRegressor(random_state=0).fit(X, 3 * X.ravel() + 1)
+        >>> bool(abs(model.coef_[0] - 3) < 0.05)
+        True
+        """
         with self._unchanged_on_failure():
             sample = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
             units = measure_units(sample, standardize=self.standardize, fit_intercept=self.fit_intercept)
@@ -122,7 +320,46 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn from these rows in one pass, going on from where the last call arrived."""
+        """Learn from these rows in one pass, going on from where the last call arrived.
+
+        Keeps the optimizer's state, the step count and the average from call to call, and from `fit`. The first call
+        (or `fit`) also sets the units of `standardize` and of the weights, so that it should see typical rows, not just
+        a few.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to learn from; never changed. Converted to the type of the first call's.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target values.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative and not all zero, on the scale of the first call's; None weighs each 1.
+
+        Returns
+        -------
+        self : RMSpropRegressor
+            The estimator, having learned these rows.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data is not as described here, if `schedule` is "linear" or "cosine", or if training
+            overflows. The estimator is then left as it was before.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_rmsprop import RMSpropRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> model = RMSpropRegressor(random_state=0)
+        >>> for _ in range(20):
+        ...     X = rng.normal(size=(100, 3))
+        ...     model = model.partial_fit(X, X @ [1.0, 2.0, 3.0])
+        >>> model.coef_.round(2)
+        array([1., 2., 3.])
+        """
         if isinstance(self.schedule, str) and self.schedule in ENDING:
             raise ValueError(
                 f"partial_fit cannot use schedule={self.schedule!r}, which must know the number of steps to come. Use "
@@ -134,7 +371,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             sample = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
             if first:
                 units = measure_units(sample, standardize=self.standardize, fit_intercept=self.fit_intercept)
-                state, before = self._start(sample, units, None, None), History(0, [])
+                state, before = self._start(sample, units), History(0, [])
             else:
                 units, state, before = self._units, self._state.copy(), History(self.n_iter_, self.loss_curve_)
             n_targets = state.coef.shape[1]
@@ -145,36 +382,41 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the target."""
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            `X @ coef_.T + intercept_`; float32 where the model and `X` are.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=REALS, reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def _start(self, sample: Sample, units: Units, coef_init, intercept_init) -> State:
+    def _start(
+        self,
+        sample: Sample,
+        units: Units,
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+    ) -> State:
         """The state before the first step: at zero, at the point given, or where the last fit arrived."""
-        n_features, n_targets = sample.X.shape[1], sample.y.shape[1]
-        source = "for this X and y"
         if self.warm_start and hasattr(self, "coef_"):
-            source += " (with warm_start=True it defaults to the earlier fit's)"
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        coef, intercept = np.zeros((n_features, n_targets)), np.zeros(n_targets)
-        if coef_init is not None:
-            shape = (n_features,) if sample.flat else (n_targets, n_features)
-            coef = checked_start("coef_init", coef_init, shape, source).reshape(n_targets, n_features).T
-        if intercept_init is not None and self.fit_intercept:
-            shape = () if sample.flat else (n_targets,)
-            intercept = checked_start("intercept_init", intercept_init, shape, source)
-        start = units.to_kernel(coef, intercept)
-        if intercept_init is None:
-            start[-1] = 0
-        random_state = check_random_state(self.random_state)
-        return State.start(start, sample.X.dtype, seed_generator(random_state), bias_correction=self.bias_correction)
+        start = starting_point(sample, units, coef_init, intercept_init if self.fit_intercept else None)
+        generator = seed_generator(check_random_state(self.random_state))
+        return State.start(start, sample.X.dtype, generator, bias_correction=self.bias_correction)
 
     def _train(
         self, sample: Sample, units: Units, state: State, *, tol: float | None, max_iter: int
@@ -209,9 +451,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Set the fitted attributes."""
         coef, intercept = (array.astype(sample.X.dtype) for array in units.to_user(state.average))
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError(
-                f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64."
-            )
+            raise ValueError(f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64.")
         self.coef_ = coef[:, 0].copy() if sample.flat else np.ascontiguousarray(coef.T)
         self.intercept_ = intercept[0] if sample.flat else intercept
         self.n_iter_ = history.n_iter
@@ -223,10 +463,9 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:
         """Give the estimator its attributes back if an exception, Ctrl-C included, ends a fit."""
-        before = vars(self).copy()
+        before = self.__dict__.copy()
         try:
             yield
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__ = before
             raise

@@ -10,8 +10,8 @@ Reason = Literal["converged", "max_iter"]
 class Stopping:
     """Stops when the objective has ceased to improve, or the epochs are used up.
 
-    Several targets share each pass over the rows, and it ends when none of them improves any more. Where the loss itself
-    is below the threshold no further improvement can count, and there is nothing to wait for.
+    Several targets share each pass over the rows, and it ends when none of them improves any more. Where the loss
+    itself is below the threshold no further improvement can count, and there is nothing to wait for.
 
     Parameters
     ----------

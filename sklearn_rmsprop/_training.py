@@ -71,8 +71,8 @@ def train(problem: Problem, optimizer: Optimizer, state: State, stopping: Stoppi
     problem.rows.store()
     if overflowed or not state.is_finite():
         raise ValueError(
-            f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
-            "longer finite. Scale X and y, or pass float64, or lower learning_rate."
+            f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are "
+            "no longer finite. Scale X and y, or pass float64, or lower learning_rate."
         )
     return history
 

@@ -1,7 +1,7 @@
 """The epochs between two checks: shuffle, predict, loss, gradient, update, without the GIL."""
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 import numpy as np
 

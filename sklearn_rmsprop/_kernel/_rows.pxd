@@ -44,7 +44,7 @@ cdef extern from "dense.h" nogil:
         Py_ssize_t n_targets
         const void *mean
         const void *inverse_unit
-        const double *target_size
+        const void *floor
         void *coef
         void *square
         void *gradient_mean
@@ -86,7 +86,7 @@ cdef extern from "csr.h" nogil:
         const void *indptr
         Py_ssize_t n_features
         Py_ssize_t n_targets
-        const double *target_size
+        const double *intercept_floor
         Coordinate *coordinates
         int64_t *touched
         Py_ssize_t n_touched

@@ -30,7 +30,7 @@ cdef class Rows:
     cdef void forward(
         self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
     ) noexcept nogil:
-        """Predict the `n` rows named, with the iterate and the published one; up to `n_ahead` are named and come next."""
+        """Predict the `n` rows named, with the iterate and the published one; `n_ahead` are named, and come next."""
 
     cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
         """Add residual * features of the rows named to the gradient."""
@@ -51,7 +51,7 @@ cdef class Rows:
 cdef class DenseRows(Rows):
     """C-contiguous float32 or float64 rows, centred by `mean` on the fly. The state's arrays are updated in place."""
 
-    def __init__(self, X, state, mean, inverse_unit, target_size):
+    def __init__(self, X, state, mean, inverse_unit, floor):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
         self.row_cost = self.n_features * self.n_targets
@@ -60,7 +60,7 @@ cdef class DenseRows(Rows):
         gradient = np.zeros(shape, real)
         published = state.average if real == np.float64 else np.empty(shape, real)
         per_target = np.zeros((3, self.n_targets))
-        self._owners = (X, mean, inverse_unit, target_size, *(getattr(state, name) for name in STATE_ARRAYS),
+        self._owners = (X, mean, inverse_unit, floor, *(getattr(state, name) for name in STATE_ARRAYS),
                         gradient, published, per_target)
 
         self.operations = &dense_float if real == np.float32 else &dense_double
@@ -69,7 +69,7 @@ cdef class DenseRows(Rows):
         self.model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
         self.model.mean = <const void *>address(mean, real, (self.n_features,))
         self.model.inverse_unit = <const void *>address(inverse_unit, real, shape)
-        self.model.target_size = <const double *>address(target_size, np.float64, (self.n_targets,))
+        self.model.floor = <const void *>address(floor, real, shape)
         self.model.coef = <void *>address(state.coef, real, shape, True)
         self.model.square = <void *>address(state.square, real, shape, True)
         self.model.gradient_mean = <void *>address(state.gradient_mean, real, shape, True)
@@ -97,7 +97,7 @@ cdef class DenseRows(Rows):
 cdef class CSRRows(Rows):
     """CSR rows of float32 or float64, 32- or 64-bit indices. The state lives in one record per coordinate meanwhile."""
 
-    def __init__(self, X, state, inverse_unit, target_size):
+    def __init__(self, X, state, inverse_unit, intercept_floor):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
         # a random visit to a coordinate costs about as much as ten numbers read in order
@@ -107,12 +107,12 @@ cdef class CSRRows(Rows):
         # one record per cache line: NumPy aligns to 16 bytes only, so that a few are asked for in excess
         n_coordinates = shape[0] * shape[1]
         memory = np.zeros((n_coordinates + 1) * sizeof(Coordinate), np.uint8)
-        self._owners = (X.data, X.indices, X.indptr, target_size, touched, memory)
+        self._owners = (X.data, X.indices, X.indptr, intercept_floor, touched, memory)
         self._state = state
         set_csr(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
         self.model.touched = <int64_t *>address(touched, np.int64, (self.n_features + 1,))
-        self.model.target_size = <const double *>address(target_size, np.float64, (self.n_targets,))
+        self.model.intercept_floor = <const double *>address(intercept_floor, np.float64, (self.n_targets,))
         cdef uintptr_t start = address(memory, np.uint8, (memory.size,))
         self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
 

@@ -63,7 +63,8 @@ void csr_step(CSRModel *model, const Step *step)
     model->n_touched = 0;
     for (ptrdiff_t k = 0; k < n_targets; k++) {
         Coordinate *intercept = model->coordinates + model->n_features * n_targets + k;
-        intercept->gradient = without_rounding(intercept->gradient, step, model->target_size[k], DBL_EPSILON);
+        if (fabs(intercept->gradient) * step->scale < model->intercept_floor[k])
+            intercept->gradient = 0;
         update(intercept, step);
     }
 }

@@ -21,7 +21,7 @@ typedef struct {
     const void *data;             /* float or double */
     const void *indices, *indptr; /* int32 or int64 */
     ptrdiff_t n_features, n_targets;
-    const double *target_size; /* n_targets */
+    const double *intercept_floor; /* n_targets: as in dense.h */
     Coordinate *coordinates;
     int64_t *touched; /* the features met in this batch; room for n_features + 1 */
     ptrdiff_t n_touched;

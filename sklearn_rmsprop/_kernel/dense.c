@@ -16,17 +16,17 @@ enum { MOMENT_ROWS = 32 };
 #define NAME(name) name##_float
 #define SQRT sqrtf
 #define SMALLEST FLT_MIN
-#define EPSILON FLT_EPSILON
+#define ABS fabsf
 #include "dense_template.h"
 #undef REAL
 #undef NAME
 #undef SQRT
 #undef SMALLEST
-#undef EPSILON
+#undef ABS
 
 #define REAL double
 #define NAME(name) name##_double
 #define SQRT sqrt
 #define SMALLEST DBL_MIN
-#define EPSILON DBL_EPSILON
+#define ABS fabs
 #include "dense_template.h"

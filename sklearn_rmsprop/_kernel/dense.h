@@ -12,7 +12,10 @@ typedef struct {
     ptrdiff_t n_features, n_targets;
     const void *mean;         /* real, n_features */
     const void *inverse_unit; /* real, one per coordinate; 0 for one that must not move */
-    const double *target_size; /* n_targets: root mean square of the target, to tell a residual from a rounding */
+    /* real, one per coordinate: a mean gradient below this is rounding, and counts as zero. With all rows in the batch
+     * the residuals of centred data cancel from the first step on, and the update would blow the sign of what is left up
+     * to a full step, in a direction that depends on the order of the rows. */
+    const void *floor;
     /* the state; `average` is double because its late increments are below the resolution of a float */
     void *coef, *square, *gradient_mean, *velocity; /* real */
     double *average;

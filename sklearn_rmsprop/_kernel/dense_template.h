@@ -155,13 +155,11 @@ MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t 
         NAME(backward_one)(model, model->n_features, rows, n, residual);
 }
 
-static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, const Step *step)
+static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model)
 {
     const ptrdiff_t n_features = model->n_features, n_targets = model->n_targets;
     const REAL *restrict mean = model->mean;
     REAL *restrict g = model->gradient;
-    for (ptrdiff_t k = 0; k < n_targets; k++)
-        model->residual_sum[k] = without_rounding(model->residual_sum[k], step, model->target_size[k], EPSILON);
     if (n_targets == 1) {
         const REAL sum = (REAL)model->residual_sum[0];
 #pragma omp simd
@@ -183,7 +181,7 @@ static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, const S
 static ALWAYS_INLINE void NAME(update)(const DenseModel *model, const Step *step)
 {
     const ptrdiff_t n = (model->n_features + 1) * model->n_targets;
-    const REAL *restrict inverse_unit = model->inverse_unit;
+    const REAL *restrict inverse_unit = model->inverse_unit, *restrict floor = model->floor;
     REAL *restrict g = model->gradient, *restrict w = model->coef, *restrict s = model->square;
     REAL *restrict m = model->gradient_mean, *restrict u = model->velocity;
     const REAL rate = (REAL)step->rate, decay = (REAL)step->decay, gain = (REAL)(1 - step->decay);
@@ -193,7 +191,8 @@ static ALWAYS_INLINE void NAME(update)(const DenseModel *model, const Step *step
     const REAL epsilon = step->plan->epsilon > SMALLEST ? (REAL)step->plan->epsilon : SMALLEST;
 #pragma omp simd
     for (ptrdiff_t j = 0; j < n; j++) {
-        const REAL gj = g[j] * scale * inverse_unit[j];
+        const REAL mean = g[j] * scale * inverse_unit[j];
+        const REAL gj = ABS(mean) < floor[j] ? 0 : mean;
         s[j] = decay * s[j] + gain * (gj * gj);
         m[j] = decay * m[j] + gain * gj;
         const REAL spread = s[j] - centered * (m[j] * m[j]);
@@ -250,7 +249,7 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model)
 
 MULTIVERSION static void NAME(step)(const DenseModel *model, const Step *step)
 {
-    NAME(centre_gradient)(model, step);
+    NAME(centre_gradient)(model);
     NAME(update)(model, step);
     NAME(publish)(model, step->keep);
     NAME(derive)(model);

@@ -36,15 +36,4 @@ typedef struct {
     double scale;      /* 1 / rows in the batch: makes the summed gradient a mean */
 } Step;
 
-/* The sum of a batch's residuals, the intercept's gradient; zero where they cancel but for rounding. Those of centred
- * data with all rows in the batch do so from the first step on, and the update would blow the sign of that rounding up to
- * a full step: an intercept that starts at its optimum would be thrown out of it, in a direction that depends on the
- * order of the rows. `size` is the root mean square of the target, `epsilon` the resolution of the arithmetic. */
-enum { ROUNDINGS = 64 };
-
-static inline double without_rounding(double residual_sum, const Step *step, double size, double epsilon)
-{
-    return fabs(residual_sum) * step->scale < ROUNDINGS * epsilon * size ? 0 : residual_sum;
-}
-
 #endif
