@@ -237,7 +237,8 @@ def origin_and_unit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each column, or zero and the root mean square."""
     mean, variance = column_moments(columns, order, weight)
-    square = finite(name, variance + mean**2)
+    with np.errstate(over="ignore"):
+        square = finite(name, variance + mean**2)
     if not centre:
         return np.zeros_like(mean), unit_or_one(np.sqrt(square), np.abs(mean))
     deviation = np.sqrt(variance)

@@ -162,8 +162,9 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     and agrees with ``torch.optim.RMSprop(lr=learning_rate, alpha=decay_rate)`` on half the mean squared error to
     rounding.
 
-    Rows weighted by an integer are equivalent to repeated rows, and rows of weight 0 to removed ones: on the same path,
-    but for rounding, where a batch holds all rows; otherwise in distribution, because other rows meet in a batch.
+    Rows weighted by an integer are equivalent to repeated rows, and rows of weight 0 to removed ones. Where a batch
+    holds all rows the path is the same but for rounding; otherwise the solution is, and the path only in expectation:
+    other rows meet in a batch, and a weighted gradient is noisier than one of as many repeated rows.
 
     Collinear columns get one of their solutions, not that of least norm.
 
@@ -318,7 +319,6 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
         return self
 
-    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from these rows in one pass, going on from where the last call arrived.
 
@@ -360,6 +360,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> model.coef_.round(2)
         array([1., 2., 3.])
         """
+        self._validate_params()  # scikit-learn's decorator leaves it out once the model is fitted
         if isinstance(self.schedule, str) and self.schedule in ENDING:
             raise ValueError(
                 f"partial_fit cannot use schedule={self.schedule!r}, which must know the number of steps to come. Use "

@@ -1,0 +1,58 @@
+# Every target does all its set-up in .venv; it needs only python3 with venv, a C compiler and make.
+# The package is installed editable: after a change of its source the next import rebuilds what changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A virtual environment of another Python version is made anew.
+PYTHON_TAG := $(shell $(PYTHON) -c 'import sys; print(sys.implementation.cache_tag)')
+
+# As in an activated environment, for tools that call other tools.
+ACTIVATED := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint bench clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo            run the example on the diamonds table'
+	@echo 'make test            run the tests             (ARGS="-k sparse -x" goes to pytest)'
+	@echo 'make lint            check style and types'
+	@echo 'make bench           print the benchmark       (QUICK=1: fewer rounds)'
+	@echo 'make clean           remove .venv and everything else that was made'
+	@echo 'PYTHON=python3.12 after any of them chooses the Python (3.11 or newer).'
+
+demo: $(VENV)/.with-examples
+	$(BIN)/python examples/plot_diamonds.py
+
+# SCIPY_ARRAY_API=1: without it scikit-learn skips one of its estimator checks.
+test: $(VENV)/.with-test
+	SCIPY_ARRAY_API=1 $(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.with-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(ACTIVATED) cython-lint sklearn_rmsprop
+	$(BIN)/mypy
+
+bench: $(VENV)/.with-examples
+	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
+
+clean:
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find benchmarks examples sklearn_rmsprop tests -name __pycache__ -prune -exec rm -r {} +
+
+$(VENV)/.python-$(PYTHON_TAG):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# An editable package is rebuilt with the tools beside it, so these are installed first and named by their full paths
+# (what is on the PATH at the time of an import is anybody's guess). The build folder remembers them, so it lies in .venv.
+$(VENV)/.with-%: $(VENV)/.python-$(PYTHON_TAG) pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $(VENV)/build-requires.txt
+	$(BIN)/pip install --quiet --requirement $(VENV)/build-requires.txt ninja
+	$(ACTIVATED) CYTHON="$(CURDIR)/$(BIN)/cython" \
+	$(BIN)/pip install --quiet --no-build-isolation --config-settings=build-dir=$(VENV)/build --editable '.[$*]'
+	@touch $@

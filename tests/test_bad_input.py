@@ -1,0 +1,260 @@
+"""Bad input gets a sentence that names the argument, what is accepted and what came, and does no harm."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from sklearn_rmsprop import RMSpropRegressor
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(30, 3))
+Y = X @ [1.0, 2.0, 3.0] + RNG.normal(size=30)
+
+
+def with_entry(array, value):
+    array = array.copy()
+    array.flat[4] = value
+    return array
+
+
+def rejected(method, *args, match, error=(ValueError, TypeError), **kwargs):
+    """Assert that a fresh and a fitted model raise, and that the fitted one is as it was."""
+    with pytest.raises(error, match=match):
+        getattr(RMSpropRegressor(random_state=0), method)(*args, **kwargs)
+    fitted = RMSpropRegressor(random_state=0).fit(X, Y)
+    before, prediction = dict(vars(fitted)), fitted.predict(X)
+    with pytest.raises(error, match=match):
+        getattr(fitted, method)(*args, **kwargs)
+    assert vars(fitted) == before
+    np.testing.assert_array_equal(fitted.predict(X), prediction)
+
+
+BAD_DATA = {
+    "no rows": (np.empty((0, 3)), np.empty(0), "0 sample"),
+    "no columns": (np.empty((30, 0)), Y, "0 feature"),
+    "NaN in X": (with_entry(X, np.nan), Y, "X contains NaN"),
+    "infinity in X": (with_entry(X, np.inf), Y, "X contains infinity"),
+    "NaN in y": (X, with_entry(Y, np.nan), "y contains NaN"),
+    "infinity in y": (X, with_entry(Y, -np.inf), "y contains infinity"),
+    "NaN in sparse X": (sparse.csr_array(with_entry(X, np.nan)), Y, "X contains NaN"),
+    "complex X": (X + 1j, Y, "Complex data not supported"),
+    "complex y": (X, Y + 1j, "Complex data not supported"),
+    "strings in X": (np.full((30, 3), "a"), Y, "could not convert string"),
+    "strings in y": (X, np.full(30, "a"), "could not convert string|dtype='numeric' is not compatible"),
+    "strings in a frame": (pd.DataFrame({0: ["x"] * 30}), Y, "could not convert string"),
+    "too few targets": (X, Y[:-1], "inconsistent numbers of samples"),
+    "X with one dimension": (X[:, 0], Y, "Expected 2D array, got 1D array"),
+    "X with three dimensions": (X[None], Y, "dim 3"),
+    "y with three dimensions": (X, Y[:, None, None], "dim 3|dimension"),
+    "sparse y": (X, sparse.csr_array(Y[:, None]), "y must be a dense array"),
+    "no y": (X, None, "requires y to be passed"),
+    "X too large": (X * 1e200, Y, "X is too large: the mean square of column 0 overflows float64"),
+    "y too large": (X, Y * 1e200, "y is too large: the mean square of column 0 overflows float64"),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_bad_data(method, name):
+    X, y, match = BAD_DATA[name]
+    if method == "partial_fit" and "too large" in name:
+        match = "too large|overflow"  # a fitted model has its units, and notices in training
+    rejected(method, X, y, match=match)
+
+
+BAD_WEIGHTS = {
+    "negative": (with_entry(np.ones(30), -1.0), "sample_weight must not be negative; got a weight of -1.0"),
+    "all zero": (np.zeros(30), "sample_weight must have at least one weight that is not zero; all are zero"),
+    "zero": (0.0, "sample_weight must have at least one weight that is not zero"),
+    "too few": (np.ones(29), r"sample_weight must have shape \(30,\).* got \(29,\)"),
+    "two-dimensional": (np.ones((30, 1)), r"sample_weight must have shape \(30,\).* got \(30, 1\)"),
+    "NaN": (with_entry(np.ones(30), np.nan), "sample_weight contains NaN"),
+    "infinite": (with_entry(np.ones(30), np.inf), "sample_weight contains infinity"),
+    "strings": (np.full(30, "a"), "could not convert string"),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("name", BAD_WEIGHTS)
+def test_bad_weights(method, name):
+    weight, match = BAD_WEIGHTS[name]
+    rejected(method, X, Y, sample_weight=weight, match=match)
+
+
+@pytest.mark.parametrize(
+    ("start", "match"),
+    [
+        ({"coef_init": np.zeros(2)}, r"coef_init .*must have shape \(3,\).* got \(2,\)"),
+        ({"coef_init": np.zeros((1, 3))}, r"coef_init .*must have shape \(3,\).* got \(1, 3\)"),
+        ({"coef_init": 1.0}, r"coef_init .*must have shape \(3,\).* got \(\)"),
+        ({"coef_init": [np.nan, 0, 0]}, "coef_init contains NaN"),
+        ({"intercept_init": [0.0]}, r"intercept_init .*must have shape \(\).* got \(1,\)"),
+        ({"intercept_init": np.inf}, "intercept_init must be finite; got inf"),
+    ],
+)
+def test_bad_start(start, match):
+    rejected("fit", X, Y, match=match, **start)
+
+
+BAD_PARAMETERS = {
+    "loss": ["hinge", None, 1],
+    "learning_rate": [0, 0.0, -0.1, np.nan, np.inf, "0.1", None],
+    "decay_rate": [-0.1, 1, 1.0, 2, np.nan, np.inf, "adaptive", None],
+    "epsilon": [0, -1e-8, np.nan, np.inf, "1e-8", None],
+    "momentum": [-0.1, 1.0, np.nan, np.inf, "0.9", None],
+    "centered": ["yes", 2, None],
+    "bias_correction": ["yes", 2, None],
+    "schedule": ["step", None, 1],
+    "average": ["yes", 2, None],
+    "batch_size": [0, -1, 2.5, np.nan, np.inf, "all"],
+    "max_iter": [0, -1, 2.5, np.nan, np.inf, None],
+    "tol": [-1e-4, np.nan, np.inf, "auto"],
+    "n_iter_no_change": [0, -1, 2.5, None],
+    "standardize": ["yes", 2, None],
+    "fit_intercept": ["yes", 2, None],
+    "shuffle": ["yes", 2, None],
+    "random_state": ["seed", 1.5, -1],
+    "warm_start": ["yes", 2, None],
+    "verbose": [-1, "yes", 1.5],
+}
+
+
+def test_all_parameters_are_covered():
+    assert BAD_PARAMETERS.keys() == RMSpropRegressor().get_params().keys()
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD_PARAMETERS.items() for value in values]
+)
+def test_bad_parameters(method, name, value):
+    model = RMSpropRegressor(random_state=0).fit(X, Y)
+    before = {key: value for key, value in vars(model).items() if key != name}
+    model.set_params(**{name: value})  # which must not raise
+    with pytest.raises((ValueError, TypeError)) as caught:
+        getattr(model, method)(X, Y)
+    message = str(caught.value)
+    assert f"'{name}' parameter of RMSpropRegressor must be" in message
+    assert f"Got {value!r} instead" in message
+    assert {key: value for key, value in vars(model).items() if key != name} == before
+
+
+@pytest.mark.parametrize(
+    ("schedule", "match"),
+    [
+        (lambda t: np.ones(len(t) + 1), "one step size for each step number"),
+        (lambda t: 0.1, "one step size for each step number"),
+        (lambda t: np.where(t == 7, np.nan, 0.1), "finite step sizes that are not negative: it returned nan for step 7"),
+        (lambda t: np.where(t == 7, np.inf, 0.1), "it returned inf for step 7"),
+        (lambda t: 0.1 - 0.05 * t, "it returned -0.0.* for step 3"),
+    ],
+)
+def test_bad_schedules(schedule, match):
+    with pytest.raises(ValueError, match=match):
+        RMSpropRegressor(schedule=schedule).fit(X, Y)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_partial_fit_cannot_know_the_end(schedule):
+    with pytest.raises(ValueError, match=f"partial_fit cannot use schedule='{schedule}'"):
+        RMSpropRegressor(schedule=schedule).partial_fit(X, Y)
+
+
+def test_predict_before_fit():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        RMSpropRegressor().predict(X)
+
+
+@pytest.mark.parametrize("n_features", [2, 4])
+@pytest.mark.parametrize("method", ["predict", "partial_fit"])
+def test_another_number_of_features(method, n_features):
+    model = RMSpropRegressor().fit(X, Y)
+    args = (np.ones((30, n_features)),) if method == "predict" else (np.ones((30, n_features)), Y)
+    with pytest.raises(ValueError, match=f"X has {n_features} features, but RMSpropRegressor is expecting 3 features"):
+        getattr(model, method)(*args)
+
+
+def test_another_number_of_targets():
+    model = RMSpropRegressor().fit(X, Y)
+    with pytest.raises(ValueError, match="y must have 1 targets, as in the first call; got 2"):
+        model.partial_fit(X, np.column_stack((Y, Y)))
+
+
+def test_warm_start_from_another_shape():
+    model = RMSpropRegressor(warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match=r"coef_init .*warm_start.* must have shape \(2,\).* got \(3,\)"):
+        model.fit(X[:, :2], Y)
+
+
+def corrupt(attribute, values):
+    matrix = sparse.csr_matrix(X)
+    setattr(matrix, attribute, np.asarray(values, dtype=np.int32))
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("attribute", "change"),
+    [
+        ("indices", lambda a: np.where(np.arange(a.size) == 5, 10**6, a)),
+        ("indices", lambda a: np.where(np.arange(a.size) == 5, -1, a)),
+        ("indptr", lambda a: np.where(np.arange(a.size) == 5, 10**6, a)),
+        ("indptr", lambda a: np.where(np.arange(a.size) == a.size - 1, 10**6, a)),
+        ("indptr", lambda a: np.where(np.arange(a.size) == 0, -4, a)),
+    ],
+)
+def test_sparse_indices_out_of_bounds(attribute, change):
+    matrix = corrupt(attribute, change(getattr(sparse.csr_matrix(X), attribute)))
+    with pytest.raises(ValueError, match="sparse matrix|indices|indptr|index"):
+        RMSpropRegressor().fit(matrix, Y)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
+def test_overflow_of_float32_says_so(container):
+    small = (X * 1e-30).astype(np.float32)
+    with pytest.raises(ValueError, match=r"overflow.* float32.*float64"):
+        RMSpropRegressor().fit(container(small), Y * 1e30)
+    model = RMSpropRegressor().fit(container(small.astype(np.float64)), Y * 1e30)
+    assert np.isfinite(model.coef_).all()
+
+
+def test_overflow_in_training_says_so():
+    with pytest.raises(ValueError, match="Training overflowed float64 within 100 epochs"):
+        RMSpropRegressor(standardize=False, learning_rate=1e308).fit(X, Y)
+
+
+def test_max_iter_reached_says_what_to_change():
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=1 was reached. Increase max_iter, raise learning_rate, or"):
+        RMSpropRegressor(max_iter=1).fit(X, Y)
+
+
+def test_an_interrupted_fit_stops_within_a_second_and_changes_nothing():
+    """In a process of its own: the signal must reach the main thread while compiled code runs."""
+    program = """
+import signal, threading, time
+import numpy as np
+from sklearn_rmsprop import RMSpropRegressor
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(200_000, 20)), rng.normal(size=200_000)
+model = RMSpropRegressor(max_iter=100_000, tol=None).fit(X[:10], y[:10])
+before = dict(vars(model))
+sent = []
+def interrupt():
+    sent.append(time.perf_counter())
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+threading.Timer(0.5, interrupt).start()
+try:
+    model.fit(X, y)
+except KeyboardInterrupt:
+    print(time.perf_counter() - sent[0], vars(model) == before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    seconds, unchanged = done.stdout.split()
+    assert float(seconds) < 1
+    assert unchanged == "True"

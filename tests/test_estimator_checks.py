@@ -1,0 +1,34 @@
+"""scikit-learn's own checks, with nothing excused, and those that it keeps for its own estimators."""
+
+import os
+
+import pytest
+from configurations import CONFIGURATIONS
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_rmsprop import RMSpropRegressor
+
+# The checks fit with max_iter=5 and the like, where a warning is right.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def test_array_api_dispatch_is_checked():
+    assert os.environ["SCIPY_ARRAY_API"] == "1"
+
+
+@parametrize_with_checks([RMSpropRegressor(**parameters) for parameters in CONFIGURATIONS.values()])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_dataframe_column_names_consistency,
+        estimator_checks.check_inplace_ensure_writeable,
+        estimator_checks.check_param_validation,
+    ],
+)
+def test_checks_that_are_run_on_scikit_learn_itself_only(check):
+    check("RMSpropRegressor", RMSpropRegressor(max_iter=10))

@@ -1,0 +1,89 @@
+"""The reference and the estimator against two sources from outside: PyTorch and the tutorial."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+from configurations import TEXTBOOK
+from datasets import diamonds_carat
+from reference import assert_model, follow_epochs
+
+from sklearn_rmsprop import RMSpropRegressor
+
+# Made by record_torch.py.
+TORCH = json.loads((Path(__file__).parent / "data" / "torch_rmsprop.json").read_text())
+
+
+@pytest.mark.parametrize("name", TORCH["runs"])
+def test_recorded_torch(name):
+    X, y, weight = (np.array(TORCH[key]) for key in ("X", "y", "sample_weight"))
+    run = TORCH["runs"][name]
+    setting = run["setting"]
+    weight = weight if setting["weighted"] else None
+    params = {
+        **TEXTBOOK,
+        "learning_rate": setting["lr"],
+        "decay_rate": setting["alpha"],
+        "epsilon": setting["eps"],
+        "momentum": setting["momentum"],
+        "centered": setting["centered"],
+        "batch_size": setting["batch_size"],
+    }
+    n_epochs = len(run["coef"])
+    path = follow_epochs(X, y, params, n_epochs, weight)
+    # One rounding a step or so, in both.
+    np.testing.assert_allclose(path.coef[1:], run["coef"], rtol=1e-13)
+    np.testing.assert_allclose(path.intercept[1:], run["intercept"], rtol=1e-13)
+
+    model = RMSpropRegressor(**params)
+    for coef, intercept in zip(run["coef"], run["intercept"], strict=True):
+        model.partial_fit(X, y, sample_weight=weight)
+        assert_model(model, coef, intercept)
+    model = RMSpropRegressor(**params, max_iter=n_epochs).fit(X, y, sample_weight=weight)
+    assert_model(model, run["coef"][-1], run["intercept"][-1])
+
+
+SIX_X, SIX_Y = np.arange(5.0, 60.0, 10.0), np.array([5.0, 20.0, 14.0, 32.0, 22.0, 38.0])
+
+
+def six_points_rmse(slope, intercept):
+    return np.sqrt(np.mean((slope * SIX_X + intercept - SIX_Y) ** 2))
+
+
+def fit_six_points(n_steps):
+    params = {**TEXTBOOK, "learning_rate": 0.001, "decay_rate": 0.9, "batch_size": None}
+    model = RMSpropRegressor(**params, max_iter=n_steps)
+    model.fit(SIX_X[:, np.newaxis], SIX_Y, coef_init=[3.0], intercept_init=5.0)
+    return model.coef_[0], model.intercept_
+
+
+def test_tutorial_six_points():
+    published = pytest.approx((0.54935276, 5.24240429), rel=1e-7)
+    rmse = pytest.approx(5.813195776655382, rel=1e-7)
+    loop = reference.tutorial_full_batch(SIX_X, SIX_Y, (3.0, 5.0))
+    assert tuple(loop) == published
+    assert six_points_rmse(*loop) == rmse
+
+    # Up to here the slope is on its way, and rounding stays small.
+    loop = reference.tutorial_full_batch(SIX_X, SIX_Y, (3.0, 5.0), n_iter=2300)
+    np.testing.assert_allclose(fit_six_points(2300), loop, rtol=1e-10)
+
+    # Then it jumps between two values, and rounding decides which of them falls on step 5000: the
+    # published one in the tutorial's order of operations, the other one in exact arithmetic. Both
+    # are as good.
+    other = pytest.approx((0.550352436555, 5.24255094996), rel=1e-7)
+    line = fit_six_points(5000)
+    assert line in (published, other)
+    assert six_points_rmse(*line) == rmse
+
+
+def test_tutorial_mini_batches_on_diamonds():
+    # The first 20 batches of 512, rows in order.
+    X, y = (a[:10_240] for a in diamonds_carat())
+    X, y = (X - X.mean()) / X.std(), (y - y.mean()) / y.std()
+    slope, intercept = reference.tutorial_mini_batch(X[:, 0], y, (1.0, 0.0), n_iter=1)
+    params = {**TEXTBOOK, "learning_rate": 0.01, "decay_rate": 0.9, "batch_size": 512}
+    model = RMSpropRegressor(**params, max_iter=1).fit(X, y, coef_init=[1.0], intercept_init=0.0)
+    assert_model(model, [slope], intercept)
