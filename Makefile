@@ -26,9 +26,8 @@ help:
 demo: $(VENV)/.with-examples
 	$(BIN)/python examples/plot_diamonds.py
 
-# SCIPY_ARRAY_API=1: without it scikit-learn skips one of its estimator checks.
 test: $(VENV)/.with-test
-	SCIPY_ARRAY_API=1 $(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(ARGS)
 
 lint: $(VENV)/.with-lint
 	$(BIN)/ruff check

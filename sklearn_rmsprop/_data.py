@@ -45,7 +45,8 @@ class Units:
     """Origin and unit of the columns, the targets and the weights in the kernel.
 
     The kernel's features are (x - x_mean) / x_unit and its targets (y - y_mean) / y_unit. Features are converted on the
-    fly, targets and weights in a copy. `y_size` is the root mean square of the kernel's targets.
+    fly, targets and weights in a copy. `y_size` is the root mean square of the targets, not centred, in their unit: what
+    the kernel's are rounded by.
     """
 
     x_mean: np.ndarray
@@ -219,11 +220,11 @@ def measure_units(sample: Sample, *, standardize: bool, fit_intercept: bool) -> 
         weight=largest * float(np.mean(sample.weight[sample.order] / largest)),
     )
     weight = units.weights(sample.weight)
+    _, y_size = origin_and_unit("y", sample.y, sample.order, weight, centre=False)
     if not standardize:
-        _, y_size = origin_and_unit("y", sample.y, sample.order, weight, centre=False)
         return replace(units, y_size=y_size)
     y_mean, y_unit = origin_and_unit("y", sample.y, sample.order, weight, centre=fit_intercept)
-    units = replace(units, y_mean=y_mean, y_unit=y_unit)
+    units = replace(units, y_mean=y_mean, y_unit=y_unit, y_size=y_size / y_unit)
     if sparse.issparse(sample.X):
         square = finite("X", column_mean_square(sample.X, sample.order, weight))
         return replace(units, x_unit=unit_or_one(np.sqrt(square), units.x_mean))

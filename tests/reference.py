@@ -234,9 +234,7 @@ def assert_model(model, coef, intercept, rtol=1e-10):
     np.testing.assert_allclose(model.intercept_, intercept, rtol=0, atol=rtol * scale)
 
 
-def tutorial_full_batch(
-    x, y, start, *, learning_rate=0.001, decay_rate=0.9, epsilon=1e-8, n_iter=5000
-):
+def tutorial_full_batch(x, y, start, *, learning_rate=0.001, decay_rate=0.9, epsilon=1e-8, n_iter=5000):
     """Fit a line as the tutorial's first loop does: all points in each step."""
     params = np.array(start, dtype=float)
     square = np.zeros(2)

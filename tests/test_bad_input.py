@@ -149,7 +149,10 @@ def test_bad_parameters(method, name, value):
     [
         (lambda t: np.ones(len(t) + 1), "one step size for each step number"),
         (lambda t: 0.1, "one step size for each step number"),
-        (lambda t: np.where(t == 7, np.nan, 0.1), "finite step sizes that are not negative: it returned nan for step 7"),
+        (
+            lambda t: np.where(t == 7, np.nan, 0.1),
+            "finite step sizes that are not negative: it returned nan for step 7",
+        ),
         (lambda t: np.where(t == 7, np.inf, 0.1), "it returned inf for step 7"),
         (lambda t: 0.1 - 0.05 * t, "it returned -0.0.* for step 3"),
     ],
@@ -209,7 +212,7 @@ def corrupt(attribute, values):
 )
 def test_sparse_indices_out_of_bounds(attribute, change):
     matrix = corrupt(attribute, change(getattr(sparse.csr_matrix(X), attribute)))
-    with pytest.raises(ValueError, match="sparse matrix|indices|indptr|index"):
+    with pytest.raises(ValueError, match=r"sparse matrix|indices|indptr|index"):
         RMSpropRegressor().fit(matrix, Y)
 
 

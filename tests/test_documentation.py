@@ -50,9 +50,7 @@ def test_every_python_fence_is_found():
         text = document.read_text(encoding="utf-8")
         assert len(BLOCK.findall(text)) == text.count("```python"), document.name
     for name in ("README.md", "algorithm.md"):
-        assert any(
-            d.name == name and "```python" in d.read_text(encoding="utf-8") for d in DOCUMENTS
-        )
+        assert any(d.name == name and "```python" in d.read_text(encoding="utf-8") for d in DOCUMENTS)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -13,9 +13,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 SOURCES = {".py", ".pyx", ".pxd", ".pyi", ".c", ".h", ".typed", ".build"}
 PACKAGE_FILES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for path in (ROOT / "sklearn_rmsprop").rglob("*")
-    if path.suffix in SOURCES
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "sklearn_rmsprop").rglob("*") if path.suffix in SOURCES
 )
 OTHER_FILES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -46,9 +44,7 @@ def test_every_source_file_is_in_the_map_once():
 
 def test_every_python_file_of_the_package_is_installed():
     """They are installed by name: one that its folder's meson.build omits is not in the wheel."""
-    python_files = [
-        ROOT / name for name in PACKAGE_FILES if name.endswith((".py", ".pyi", ".typed"))
-    ]
+    python_files = [ROOT / name for name in PACKAGE_FILES if name.endswith((".py", ".pyi", ".typed"))]
     assert python_files
     for path in python_files:
         assert f"'{path.name}'" in (path.parent / "meson.build").read_text(encoding="utf-8"), path

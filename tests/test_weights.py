@@ -53,7 +53,11 @@ def test_equal_in_expectation_otherwise(container):
         models = (RMSpropRegressor(random_state=seed) for seed in range(100))
         return np.array([model.fit(container(X), y, sample_weight=weight).coef_ for model in models])
 
-    weighted, repeated, unweighted = coefficients(X, y, weight), coefficients(X_repeated, y_repeated), coefficients(X, y)
+    weighted, repeated, unweighted = (
+        coefficients(X, y, weight),
+        coefficients(X_repeated, y_repeated),
+        coefficients(X, y),
+    )
     assert stats.ttest_ind(weighted, repeated, equal_var=False).pvalue.min() > 1e-4
     assert stats.ttest_ind(weighted, unweighted, equal_var=False).pvalue.max() < 1e-10
 
