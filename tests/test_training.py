@@ -1,0 +1,179 @@
+"""When a fit stops and why, what it reports, how its steps shrink, and that it lets other threads run."""
+
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop._schedules import SCHEDULES, make_schedule
+from sklearn_rmsprop._stopping import Stopping
+
+
+def problem(n_rows=500, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4))
+    return X, X @ [1.0, -2.0, 3.0, 0.5] + rng.normal(size=n_rows)
+
+
+def run(stopping, losses):
+    """Return after how many checks, one an epoch, the rule stops."""
+    for n_iter, loss in enumerate(losses, start=1):
+        if stopping.check(n_iter, np.atleast_1d(loss)):
+            return n_iter
+    return None
+
+
+def test_stops_after_so_many_checks_without_improvement():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
+    assert run(stopping, [5, 4, 3, 2.95, 2.94, 2.93, 1]) == 6
+    assert stopping.reason == "converged"
+
+
+def test_improvement_is_measured_from_the_best():
+    """Small gains add up, and a setback is none."""
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
+    assert run(stopping, [5, 4.96, 4.92, 4.88, 6, 4.84, 4.76, 4.75, 4.74, 4.73]) == 10
+
+
+def test_stops_at_once_where_nothing_is_left():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
+    assert run(stopping, [5, 0.1]) == 2
+    assert stopping.reason == "converged"
+
+
+def test_several_targets_wait_for_the_last():
+    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100)
+    assert run(stopping, [[5, 5], [5, 4], [5, 3], [5, 3], [5, 3]]) == 5
+
+
+def test_stops_at_the_limit():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=4)
+    assert run(stopping, [5, 4, 3, 2, 1]) == 4
+    assert stopping.reason == "max_iter"
+
+
+def test_without_tolerance_only_the_limit_counts():
+    assert run(Stopping(None, n_iter_no_change=1, max_iter=7), [0.0] * 10) == 7
+
+
+@pytest.mark.parametrize("n_rows", [10, 500, 5000])
+def test_tol_none_runs_exactly_max_iter_epochs(n_rows):
+    X, y = problem(n_rows)
+    model = RMSpropRegressor(tol=None, max_iter=23).fit(X, y)
+    assert model.n_iter_ == 23
+    assert model.t_ == 23 * -(-n_rows // 32)
+
+
+def test_a_check_is_an_epoch_or_a_hundred_steps():
+    for n_rows, checks in [(5000, 12), (500, 2), (32, 1)]:
+        X, y = problem(n_rows)
+        assert len(RMSpropRegressor(tol=None, max_iter=12).fit(X, y).loss_curve_) == checks
+
+
+def test_tol_is_a_fraction_of_what_there_is_to_gain():
+    """In no unit of y, and whether it is standardised or not: the same path stops after the same epoch."""
+    X, y = problem(5000)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = (y - y.mean()) / y.std()
+    for tol in (1e-2, 1e-3, 1e-5):
+        n_iter = RMSpropRegressor(tol=tol, random_state=0).fit(X, y).n_iter_
+        assert RMSpropRegressor(tol=tol, random_state=0).fit(X, 1024 * y).n_iter_ == n_iter
+        assert RMSpropRegressor(tol=tol, random_state=0, standardize=False).fit(X, y).n_iter_ == n_iter
+
+
+def test_loss_curve_is_half_the_mean_squared_error_of_the_published_model():
+    """In the target's units, and on the rows before they are learned from: nearly still, it is the final model's."""
+    X, y = problem(5000)
+    model = RMSpropRegressor(random_state=0).fit(X, 100 * y + 7)
+    mse = np.mean((model.predict(X) - 100 * y - 7) ** 2)
+    assert model.loss_curve_[-1] == pytest.approx(mse / 2, rel=1e-3)
+    assert model.loss_curve_[0] > model.loss_curve_[-1]
+    still = RMSpropRegressor(learning_rate=1e-12, max_iter=1, tol=None).fit(X, y)
+    assert still.loss_curve_ == [pytest.approx(y.var() / 2)]
+
+
+def test_verbose_prints_a_line_a_check(capsys):
+    X, y = problem(5000)
+    model = RMSpropRegressor(verbose=1, max_iter=3, tol=None, random_state=0).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r" *epoch +loss +seconds", lines[0])
+    assert [int(line.split()[0]) for line in lines[1:]] == [1, 2, 3]
+    np.testing.assert_allclose([float(line.split()[1]) for line in lines[1:]], model.loss_curve_, rtol=1e-5)
+    assert all(float(line.split()[2]) >= 0 for line in lines[1:])
+    RMSpropRegressor(max_iter=3, tol=None).fit(X, y)
+    assert capsys.readouterr().out == ""
+
+
+def test_schedules():
+    t = np.array([1, 50, 100, 101, 200])
+    sizes = {name: make_schedule(name, 2.0, 100)(t) for name in SCHEDULES}
+    np.testing.assert_allclose(sizes["constant"], [2, 2, 2, 2, 2])
+    np.testing.assert_allclose(sizes["invsqrt"], 2 / np.sqrt([1.01, 1.5, 2, 2.01, 3]))
+    np.testing.assert_allclose(sizes["linear"], [2, 1.02, 0.02, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(sizes["cosine"], [2, 1 + np.cos(0.49 * np.pi), 1 + np.cos(0.99 * np.pi), 0, 0])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_callable_schedule_is_the_named_one(name, container):
+    X, y = problem()
+    n_steps = 3 * 16
+    asked = []
+
+    def schedule(t):
+        asked.extend(t)
+        return make_schedule(name, 0.1, n_steps)(t)
+
+    parameters = {"max_iter": 3, "tol": None, "random_state": 0, "momentum": 0.5}
+    called = RMSpropRegressor(schedule=schedule, **parameters).fit(container(X), y)
+    named = RMSpropRegressor(schedule=name, **parameters).fit(container(X), y)
+    np.testing.assert_array_equal(called.coef_, named.coef_)
+    assert asked == list(range(1, n_steps + 1))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_schedules_that_end_in_zero_settle_the_last_iterate(schedule):
+    X, y = problem(5000)
+    exact = np.linalg.lstsq(np.column_stack((X, np.ones(5000))), y, rcond=None)[0]
+    parameters = {"average": False, "max_iter": 10, "tol": None, "random_state": 0}
+    settled = RMSpropRegressor(schedule=schedule, **parameters).fit(X, y)
+    hovering = RMSpropRegressor(schedule="constant", **parameters).fit(X, y)
+    # hovering shrinks with the step; a third leaves room for luck
+    assert np.linalg.norm(settled.coef_ - exact[:4]) < np.linalg.norm(hovering.coef_ - exact[:4]) / 3
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+def test_other_threads_run_during_a_fit(container):
+    """A call of the kernel lasts some tenths of a second here. Were the GIL held, it would be one gap in the count."""
+    X, y = problem(100_000)
+    X, model = container(X), RMSpropRegressor(max_iter=40, tol=None, batch_size=None)
+    moments = []
+    fit = threading.Thread(target=model.fit, args=(X, y))
+    fit.start()
+    while fit.is_alive():
+        moments.append(time.perf_counter())
+        time.sleep(0.001)
+    longest = np.diff(moments).max()
+    assert longest < 0.5 * (moments[-1] - moments[0])
+    assert len(moments) > 20
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+def test_fits_in_two_threads_do_not_meet(container):
+    problems = [problem(20_000, seed) for seed in range(2)]
+    alone = [RMSpropRegressor(random_state=0).fit(container(X), y).coef_ for X, y in problems]
+    models = [RMSpropRegressor(random_state=0) for _ in problems]
+    threads = [
+        threading.Thread(target=model.fit, args=(container(X), y))
+        for model, (X, y) in zip(models, problems, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for model, coef in zip(models, alone, strict=True):
+        np.testing.assert_array_equal(model.coef_, coef)
