@@ -34,9 +34,8 @@ static ALWAYS_INLINE void catch_up(Coordinate *c, const Plan *plan, uint32_t i)
 
 /* The update of dense_template.h, for one coordinate. Worked on in a copy: the compiler cannot know that its fields and
  * the step are apart, and would go through memory between any two lines. */
-static ALWAYS_INLINE void update(Coordinate *coordinate, const Step *step)
+static ALWAYS_INLINE void update(Coordinate *coordinate, const Step *step, const Plan *plan)
 {
-    const Plan *plan = step->plan;
     Coordinate c = *coordinate;
     catch_up(&c, plan, (uint32_t)step->i - 1);
     const double gain = 1 - step->decay, g = c.gradient * step->scale * c.inverse_unit;
@@ -54,18 +53,26 @@ static ALWAYS_INLINE void update(Coordinate *coordinate, const Step *step)
     *coordinate = c;
 }
 
-void csr_step(CSRModel *model, const Step *step)
+void csr_step(CSRModel *model, const Step *shared)
 {
-    const ptrdiff_t n_targets = model->n_targets;
-    for (ptrdiff_t q = 0; q < model->n_touched; q++)
-        for (ptrdiff_t k = 0; k < n_targets; k++)
-            update(model->coordinates + model->touched[q] * n_targets + k, step);
+    const Step own_step = *shared, *step = &own_step;
+    const Plan own_plan = *shared->plan, *plan = &own_plan;
+    const ptrdiff_t n_targets = model->n_targets, n_touched = model->n_touched;
+    const int64_t *touched = model->touched;
+    Coordinate *coordinates = model->coordinates;
+    if (n_targets == 1)
+        for (ptrdiff_t q = 0; q < n_touched; q++)
+            update(coordinates + touched[q], step, plan);
+    else
+        for (ptrdiff_t q = 0; q < n_touched; q++)
+            for (ptrdiff_t k = 0; k < n_targets; k++)
+                update(coordinates + touched[q] * n_targets + k, step, plan);
     model->n_touched = 0;
     for (ptrdiff_t k = 0; k < n_targets; k++) {
-        Coordinate *intercept = model->coordinates + model->n_features * n_targets + k;
+        Coordinate *intercept = coordinates + model->n_features * n_targets + k;
         if (fabs(intercept->gradient) * step->scale < model->intercept_floor[k])
             intercept->gradient = 0;
-        update(intercept, step);
+        update(intercept, step, plan);
     }
 }
 

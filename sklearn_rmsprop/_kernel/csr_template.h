@@ -48,18 +48,17 @@ static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_tar
         NAME(fetch)(model, rows, i, n_ahead);
         if (step->plan->momentum != 0)
             NAME(catch_up_row)(model, rows[i], step);
-        for (INDEX q = start; q < stop; q++) {
-            Coordinate *c = coordinates + indices[q] * n_targets;
-            touched[n_touched] = indices[q];
-            n_touched += c->mark != mark;
-            c->mark = mark;
-        }
         for (ptrdiff_t k = 0; k < n_targets; k++) {
             double sum = intercept[k].coef, sum_lead = intercept[k].lead;
             for (INDEX q = start; q < stop; q++) {
-                const Coordinate *c = coordinates + indices[q] * n_targets + k;
+                Coordinate *c = coordinates + indices[q] * n_targets + k;
                 sum += data[q] * c->coef;
                 sum_lead += data[q] * c->lead;
+                if (k == 0) {
+                    touched[n_touched] = indices[q];
+                    n_touched += c->mark != mark;
+                    c->mark = mark;
+                }
             }
             z[k] = sum;
             z_published[k] = sum + inverse_kept * sum_lead;
