@@ -24,9 +24,7 @@ def diamonds_all_columns():
     No category is dropped, so the columns are collinear, as they are in most people's pipelines.
     """
     categories = [diamonds[name].cat.categories for name in ("cut", "color", "clarity")]
-    columns = [
-        diamonds[name].to_numpy(np.float64) for name in ("carat", "depth", "table", "x", "y", "z")
-    ]
+    columns = [diamonds[name].to_numpy(np.float64) for name in ("carat", "depth", "table", "x", "y", "z")]
     for name, values in zip(("cut", "color", "clarity"), categories, strict=True):
         columns += [(diamonds[name] == value).to_numpy(np.float64) for value in values]
     X = np.column_stack(columns)

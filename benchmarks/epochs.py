@@ -135,6 +135,5 @@ def report(quick, progress):
         )
     return (
         "## Epoch throughput against SGDRegressor(penalty=None)\n\n"
-        f"One core reads memory in sequence at {bandwidth / 1e9:.1f} GB/s.\n\n"
-        + markdown(HEADER, rows)
+        f"One core reads memory in sequence at {bandwidth / 1e9:.1f} GB/s.\n\n" + markdown(HEADER, rows)
     )

@@ -33,9 +33,7 @@ TABLES = {"epochs": epochs.report, "fits": fits.report}
 
 def main():
     """Print the tables that the command line asks for; progress goes to standard error."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--only", choices=TABLES, help="one of the two tables")
     arguments = parser.parse_args()

@@ -85,8 +85,9 @@ class Units:
         rounding = ROUNDINGS * np.finfo(real).eps * self.y_size
         if sparse.issparse(X):
             return CSRRows(X, state, inverse_unit, rounding)
-        # |x| / unit, as far as it is known: what the products in a gradient are rounded by
-        size = np.append(np.abs(self.x_mean) / self.x_unit, 1)[:, np.newaxis]
+        # what the products in a gradient are rounded by: |x| / unit, and in the intercept's that of a prediction
+        distance = np.abs(self.x_mean) / self.x_unit
+        size = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
         return DenseRows(X, state, self.x_mean.astype(real), inverse_unit, (size * rounding).astype(real))
 
     @contextmanager

@@ -192,10 +192,8 @@ def _positive_weight_rows(X, y, sample_weight):
 def _path(published, n_features, losses, y_ndim):
     """Split iterates (steps, coordinates, targets) into the estimator's coef_ and intercept_."""
     coef = published[:, :n_features].swapaxes(1, 2)
-    if published.shape[1] > n_features:
-        intercept = published[:, n_features]
-    else:
-        intercept = np.zeros(coef.shape[:2])
+    fitted = published.shape[1] > n_features
+    intercept = published[:, n_features] if fitted else np.zeros(coef.shape[:2])
     if y_ndim == 1:
         coef, intercept = coef[:, 0], intercept[:, 0]
     return Path(coef, intercept, losses)

@@ -10,8 +10,12 @@
 static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_targets, const double *restrict y,
                           Sequence weight, double *restrict y_chunk, double *restrict weight_chunk)
 {
-    for (ptrdiff_t i = 0; i < n; i++)
-        weight_chunk[i] = at(weight, rows[i]);
+    if (weight.stride == 0)
+        for (ptrdiff_t i = 0; i < n; i++)
+            weight_chunk[i] = weight.data[0];
+    else
+        for (ptrdiff_t i = 0; i < n; i++)
+            weight_chunk[i] = at(weight, rows[i]);
     if (n_targets == 1)
         for (ptrdiff_t i = 0; i < n; i++)
             y_chunk[i] = y[rows[i]];
