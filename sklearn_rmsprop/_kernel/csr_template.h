@@ -67,7 +67,7 @@ static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_tar
     model->n_touched = n_touched;
 }
 
-static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,
+MULTIVERSION static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,
                           double *z, double *z_published)
 {
     if (model->n_targets == 1)
@@ -76,7 +76,7 @@ static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, pt
         NAME(forward_targets)(model, model->n_targets, rows, n, n_ahead, step, z, z_published);
 }
 
-static void NAME(backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *restrict residual)
+MULTIVERSION static void NAME(backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *restrict residual)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const DATA *data = model->data;

@@ -40,8 +40,10 @@ static inline void swap_rows(uint32_t *order, size_t a, size_t b)
     order[b] = row;
 }
 
-static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t state[4])
+static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[4])
 {
+    /* a copy, or each draw would be written to memory */
+    uint64_t state[4] = {generator[0], generator[1], generator[2], generator[3]};
     size_t left = n;
     for (; left > 2; left -= 2) {
         const uint64_t bits = next_random(state);
@@ -50,6 +52,8 @@ static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t state[4])
     }
     if (left == 2)
         swap_rows(order, 1, bounded((uint32_t)(next_random(state) >> 32), 2, state));
+    for (int i = 0; i < 4; i++)
+        generator[i] = state[i];
 }
 
 #endif
