@@ -13,21 +13,25 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
                           const double *restrict y, Sequence weight, double *restrict y_chunk,
                           double *restrict weight_chunk)
 {
-    for (ptrdiff_t i = TARGETS_AHEAD; i < n + TARGETS_AHEAD && i < n_ahead; i++)
-        PREFETCH(y + (size_t)rows[i] * (size_t)n_targets);
     if (weight.stride == 0)
         for (ptrdiff_t i = 0; i < n; i++)
             weight_chunk[i] = weight.data[0];
     else
         for (ptrdiff_t i = 0; i < n; i++)
             weight_chunk[i] = at(weight, rows[i]);
-    if (n_targets == 1)
+    const ptrdiff_t n_fetched = n + TARGETS_AHEAD < n_ahead ? n + TARGETS_AHEAD : n_ahead;
+    if (n_targets == 1) {
+        for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
+            PREFETCH(y + rows[i]);
         for (ptrdiff_t i = 0; i < n; i++)
             y_chunk[i] = y[rows[i]];
-    else
+    } else {
+        for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
+            PREFETCH(y + (size_t)rows[i] * (size_t)n_targets);
         for (ptrdiff_t i = 0; i < n; i++)
             for (ptrdiff_t k = 0; k < n_targets; k++)
                 y_chunk[i * n_targets + k] = y[(size_t)rows[i] * (size_t)n_targets + (size_t)k];
+    }
 }
 
 /* derivative *= weight; total += weight * loss, per target. */
