@@ -39,7 +39,7 @@ bench: $(VENV)/.with-examples
 	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
 
 clean:
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist diamonds.png .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks examples sklearn_rmsprop tests -name __pycache__ -prune -exec rm -r {} +
 
 $(VENV)/.python-$(PYTHON_TAG):

@@ -31,6 +31,11 @@ cdef Py_ssize_t COST_BETWEEN_SIGNALS = 1 << 26
 cdef double NEGLIGIBLE = 1e-30
 
 
+# Data of no more bytes than this stays in the second-level cache, from where fetching rows ahead costs more than it
+# gains.
+cdef Py_ssize_t CACHED_BYTES = 1 << 20
+
+
 cdef int check_signals() except -1 with gil:
     return PyErr_CheckSignals()
 
@@ -74,7 +79,8 @@ def run_epochs(
     cdef double *derivative = &buffers[3, 0]
     cdef double *loss_chunk = &buffers[4, 0]
     cdef Sequence weights = sequence(weight)
-    cdef Py_ssize_t epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
+    cdef bint fetch_ahead = rows.n_bytes + 8 * y.size > CACHED_BYTES
+    cdef Py_ssize_t epoch, start, stop, size, n_ahead, row_cost = rows.row_cost + 8, cost = 0
     cdef const uint32_t *named
     cdef Plan c_plan
     cdef Step step
@@ -103,8 +109,9 @@ def run_epochs(
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
                     named = &order[start]
-                    gather(named, size, n - start, n_targets, &y[0, 0], weights, y_chunk, &chunk_weight[0])
-                    rows.forward(named, size, n - start, &step, z, z_published)
+                    n_ahead = n - start if fetch_ahead else size
+                    gather(named, size, n_ahead, n_targets, &y[0, 0], weights, y_chunk, &chunk_weight[0])
+                    rows.forward(named, size, n_ahead, &step, z, z_published)
                     loss.evaluate(size * n_targets, y_chunk, z, z_published, derivative, loss_chunk)
                     weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk, &losses[epoch, 0])
                     rows.backward(named, size, derivative)

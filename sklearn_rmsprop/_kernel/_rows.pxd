@@ -107,7 +107,7 @@ cdef extern from "csr.h" nogil:
 
 
 cdef class Rows:
-    cdef readonly Py_ssize_t n_rows, n_features, n_targets, row_cost
+    cdef readonly Py_ssize_t n_rows, n_features, n_targets, n_bytes, row_cost
     cdef object _owners
     cdef void forward(
         self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published

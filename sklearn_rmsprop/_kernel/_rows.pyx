@@ -54,6 +54,7 @@ cdef class DenseRows(Rows):
     def __init__(self, X, state, mean, inverse_unit, floor):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
+        self.n_bytes = X.nbytes
         self.row_cost = self.n_features * self.n_targets
         real = X.dtype
         shape = (self.n_features + 1, self.n_targets)
@@ -100,6 +101,7 @@ cdef class CSRRows(Rows):
     def __init__(self, X, state, inverse_unit, intercept_floor):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
+        self.n_bytes = X.data.nbytes + X.indices.nbytes
         # a random visit to a coordinate costs about as much as ten numbers read in order
         self.row_cost = self.n_targets * (1 + 10 * X.nnz // max(1, self.n_rows))
         shape = (self.n_features + 1, self.n_targets)
