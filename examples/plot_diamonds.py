@@ -81,9 +81,7 @@ def load_carat_price():
     return CaratPrice(*split, price_std=float(np.std(price)))
 
 
-def textbook_loop(
-    x, y, n_epochs, *, batch_size=512, learning_rate=0.01, decay_rate=0.9, epsilon=1e-8, seed=0
-):
+def textbook_loop(x, y, n_epochs, *, batch_size=512, learning_rate=0.01, decay_rate=0.9, epsilon=1e-8, seed=0):
     """Mini-batch RMSprop as tutorials write it: (slope, intercept) at the start and each epoch."""
     rng = np.random.default_rng(seed)
     weights = np.array([1.0, 0.0])
@@ -153,18 +151,14 @@ def print_lines(data, fits, path):
 
 def make_model(regressor):
     """Return a pipeline for all columns: one-hot categories, standardised numbers, regressor."""
-    encode = make_column_transformer(
-        (OneHotEncoder(sparse_output=False), CATEGORIES), remainder=StandardScaler()
-    )
+    encode = make_column_transformer((OneHotEncoder(sparse_output=False), CATEGORIES), remainder=StandardScaler())
     return make_pipeline(encode, regressor)
 
 
 def compare_pipelines(grid=GRID):
     """Predict the price from all columns and print test R2 and seconds of three pipelines."""
     table = diamonds.drop(columns="price")
-    x_train, x_test, y_train, y_test = train_test_split(
-        table, diamonds["price"], test_size=0.2, random_state=42
-    )
+    x_train, x_test, y_train, y_test = train_test_split(table, diamonds["price"], test_size=0.2, random_state=42)
     ours = make_model(RMSpropRegressor(random_state=0))
     search = GridSearchCV(ours, grid, cv=3, n_jobs=2)
     models = {
@@ -245,9 +239,7 @@ def draw(data, fits, loop_path, output):
 def main(arguments=None):
     """Run the comparison from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--epochs", type=int, default=500, help="of the NumPy loop (default: 500; tutorial: 5000)"
-    )
+    parser.add_argument("--epochs", type=int, default=500, help="of the NumPy loop (default: 500; tutorial: 5000)")
     parser.add_argument("--output", type=Path, default=Path("diamonds.png"), help="the picture")
     options = parser.parse_args(arguments)
 

@@ -72,9 +72,7 @@ def main():
     for step in (0, 1, 1000, 2000, 5000):
         show(f"loop, after {step} steps", *path[step])
 
-    textbook = textbook_regressor().fit(
-        X[:, np.newaxis], Y, coef_init=START[:1], intercept_init=START[1]
-    )
+    textbook = textbook_regressor().fit(X[:, np.newaxis], Y, coef_init=START[:1], intercept_init=START[1])
     show("RMSpropRegressor, textbook mode", textbook.coef_[0], textbook.intercept_)
 
     default = RMSpropRegressor(random_state=0).fit(X[:, np.newaxis], Y)

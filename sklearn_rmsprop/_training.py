@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_rmsprop._kernel._epoch import run_epochs
+from sklearn_rmsprop._kernel._epoch import Order, run_epochs
 from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._kernel._rows import CSRRows, Rows
 from sklearn_rmsprop._monitor import Monitor
@@ -57,7 +57,7 @@ def train(problem: Problem, optimizer: Optimizer, state: State, stopping: Stoppi
         If a number overflows.
     """
     history = History(0, [])
-    order = problem.order.copy()
+    order = Order(problem.order, state.generator if problem.shuffle else None, problem.rows.n_bytes)
     epochs_per_check = math.ceil(STEPS_PER_CHECK / problem.steps_per_epoch)
     while True:
         n_epochs = min(epochs_per_check, stopping.max_iter - history.n_iter)
@@ -77,14 +77,13 @@ def train(problem: Problem, optimizer: Optimizer, state: State, stopping: Stoppi
     return history
 
 
-def run_check(problem: Problem, optimizer: Optimizer, state: State, order: np.ndarray, n_epochs: int) -> np.ndarray:
+def run_check(problem: Problem, optimizer: Optimizer, state: State, order: Order, n_epochs: int) -> np.ndarray:
     """Run the epochs up to the next check; return the mean loss per target."""
     n_steps = n_epochs * problem.steps_per_epoch
     plan = optimizer.plan(state.t, n_steps, lazy=isinstance(problem.rows, CSRRows))
     losses, state.decay_product = run_epochs(
-        problem.rows, problem.loss, problem.y, problem.weight, order, plan, state.generator,
-        n_epochs=n_epochs, batch_size=problem.batch_size, shuffle=problem.shuffle,
-        decay_product=state.decay_product,
+        problem.rows, problem.loss, problem.y, problem.weight, order, plan,
+        n_epochs=n_epochs, batch_size=problem.batch_size, decay_product=state.decay_product,
     )  # fmt: skip
     state.t += n_steps
     return losses.mean(axis=0)

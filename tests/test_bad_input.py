@@ -257,7 +257,7 @@ try:
 except KeyboardInterrupt:
     print(time.perf_counter() - sent[0], vars(model) == before)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60, check=True)
     seconds, unchanged = done.stdout.split()
     assert float(seconds) < 1
     assert unchanged == "True"

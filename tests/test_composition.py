@@ -75,7 +75,7 @@ def test_sample_weight_is_routed():
     with sklearn.config_context(enable_metadata_routing=True):
         requesting = model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         routed = cross_validate(requesting, X, Y, cv=3, params={"sample_weight": weight}, return_estimator=True)
-        plain = cross_validate(clone(model), X, Y, cv=3)
+    plain = cross_validate(clone(model), X, Y, cv=3)
     assert not np.allclose(routed["test_score"], plain["test_score"])
     third = len(Y) // 3 + 1
     expected = model.fit(X[third:], Y[third:], sample_weight=weight[third:]).coef_

@@ -56,4 +56,32 @@ static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[4]
         generator[i] = state[i];
 }
 
+/* A shuffle for data that the cache does not hold: blocks of BLOCK_ROWS contiguous rows are shuffled, and then the rows
+ * within pools of POOL_ROWS, each of which holds rows from POOL_ROWS / BLOCK_ROWS random places. Memory is read in longer
+ * runs: an epoch of 1M x 50 takes two thirds of the time, of a sparse 300k x 50k five sixths.
+ *
+ * A pool's mean gradient is off by that of so many random places, and its batches with it. On 40k x 10 rows sorted by the
+ * target a default fit missed 5e-6 of the variance, and 3e-6 with a full shuffle, where seeds differ by as much; but 3e-5
+ * with blocks of 8 in pools of 1024, though these are faster by a tenth. */
+enum { BLOCK_ROWS = 4, POOL_ROWS = 2048 };
+
+static inline size_t count_blocks(size_t n) { return (n + BLOCK_ROWS - 1) / BLOCK_ROWS; }
+
+/* A new `order` of the `n` rows named in `rows`. `blocks` holds that of the last epoch's blocks. */
+static inline void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t state[4])
+{
+    const size_t n_blocks = count_blocks(n);
+    shuffle_rows(blocks, n_blocks, state);
+    size_t filled = 0, pool = 0;
+    for (size_t block = 0; block < n_blocks; block++) {
+        const size_t start = (size_t)blocks[block] * BLOCK_ROWS;
+        for (size_t i = start; i < start + BLOCK_ROWS && i < n; i++)
+            order[filled++] = rows[i];
+        if (filled - pool >= POOL_ROWS || block == n_blocks - 1) {
+            shuffle_rows(order + pool, filled - pool, state);
+            pool = filled;
+        }
+    }
+}
+
 #endif
