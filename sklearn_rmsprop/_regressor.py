@@ -309,7 +309,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             units = measure_units(sample, standardize=self.standardize, fit_intercept=self.fit_intercept)
             state = self._start(sample, units, coef_init, intercept_init)
             stopping, history = self._train(sample, units, state, tol=self.tol, max_iter=self.max_iter)
-            self._publish(sample, units, state, history)
+            self._publish(sample, units, state, history, History(0, []))
         if stopping.reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"The loss was still improving by more than tol={self.tol} of what there is to gain when "
@@ -379,7 +379,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             if sample.y.shape[1] != n_targets:
                 raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
             _, history = self._train(sample, units, state, tol=None, max_iter=1)
-            self._publish(sample, units, state, before.then(history))
+            self._publish(sample, units, state, history, before)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -448,13 +448,14 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             history = train(problem, optimizer, state, stopping, make_monitor(self.verbose))
         return stopping, history
 
-    def _publish(self, sample: Sample, units: Units, state: State, history: History) -> None:
-        """Set the fitted attributes."""
+    def _publish(self, sample: Sample, units: Units, state: State, history: History, before: History) -> None:
+        """Set the fitted attributes, once it is sure that all can be set."""
         coef, intercept = (array.astype(sample.X.dtype) for array in units.to_user(state.average))
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64.")
         self.coef_ = coef[:, 0].copy() if sample.flat else np.ascontiguousarray(coef.T)
         self.intercept_ = intercept[0] if sample.flat else intercept
+        history = before.then(history)
         self.n_iter_ = history.n_iter
         self.t_ = state.t
         self.loss_curve_ = history.loss_curve
