@@ -111,7 +111,9 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether to fit an intercept; otherwise it is 0.
 
     shuffle : bool, default=True
-        Go through the rows in a new random order in each epoch; False goes through them as they come.
+        Go through the rows in a new random order in each epoch; False goes through them as they come. Of data beyond
+        1 MB, which the cache may not hold, four neighbouring rows stay within 2048 places of each other: that is
+        faster, and with rows sorted by the target as good.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the order of the rows. An int gives the same fit each time.

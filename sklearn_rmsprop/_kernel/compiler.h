@@ -2,6 +2,8 @@
 #ifndef SKLEARN_RMSPROP_COMPILER_H
 #define SKLEARN_RMSPROP_COMPILER_H
 
+#include <limits.h> /* any header of glibc's defines __GLIBC__ */
+
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
