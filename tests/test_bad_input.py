@@ -168,6 +168,18 @@ def test_partial_fit_cannot_know_the_end(schedule):
         RMSpropRegressor(schedule=schedule).partial_fit(X, Y)
 
 
+def test_a_failed_fit_on_another_table_leaves_the_model_usable():
+    """The validators set number and names of the features before all is known to be good."""
+    model = RMSpropRegressor(random_state=0).fit(X, Y)
+    prediction = model.predict(X)
+    with pytest.raises(ValueError, match="sample_weight must not be negative"):
+        model.fit(X[:, :2], Y, sample_weight=-np.ones(30))
+    with pytest.raises(ValueError, match="X contains NaN"):
+        model.fit(pd.DataFrame(with_entry(X, np.nan), columns=["a", "b", "c"]), Y)
+    assert not hasattr(model, "feature_names_in_")
+    np.testing.assert_array_equal(model.predict(X), prediction)
+
+
 def test_predict_before_fit():
     with pytest.raises(NotFittedError, match="not fitted yet"):
         RMSpropRegressor().predict(X)
@@ -244,7 +256,8 @@ import numpy as np
 from sklearn_rmsprop import RMSpropRegressor
 
 rng = np.random.default_rng(0)
-X, y = rng.normal(size=(200_000, 20)), rng.normal(size=200_000)
+# one call of the kernel, 100 full batches, takes seconds: it must look at signals itself
+X, y = rng.standard_normal((2_000_000, 20), dtype=np.float32), rng.normal(size=2_000_000)
 model = RMSpropRegressor(max_iter=100_000, tol=None).fit(X[:10], y[:10])
 before = dict(vars(model))
 sent = []
