@@ -10,6 +10,8 @@ from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Sequence, Step, sequence
 
 
 cdef extern from "batch.h" nogil:
+    enum:
+        CHUNK
     void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
     void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, const double *, double *)
 
@@ -19,10 +21,6 @@ cdef extern from "shuffle.h" nogil:
     void shuffle_rows(uint32_t *order, size_t n, uint64_t *state)
     void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t *state)
 
-
-# Rows predicted before their gradients are taken: few enough that they are still in the cache then.
-cdef enum:
-    CHUNK = 32
 
 # Numbers of X that are read between two looks at pending signals (Ctrl-C): some 20 ms.
 cdef Py_ssize_t COST_BETWEEN_SIGNALS = 1 << 26
@@ -113,7 +111,7 @@ def run_epochs(
     cdef Py_ssize_t n_targets = rows.n_targets, n = order._order.shape[0]
     cdef double[:, ::1] losses = np.zeros((n_epochs, n_targets))
     cdef double[:, ::1] buffers = np.empty((5, CHUNK * n_targets))
-    cdef double[::1] chunk_weight = np.empty(CHUNK)
+    cdef double[::1] chunk_weight = np.full(CHUNK, weight[0])
     cdef double *y_chunk = &buffers[0, 0]
     cdef double *z = &buffers[1, 0]
     cdef double *z_published = &buffers[2, 0]

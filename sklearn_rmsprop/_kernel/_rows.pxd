@@ -37,7 +37,15 @@ cdef inline Sequence sequence(const double[:] values) noexcept:
     return result
 
 
+cdef extern from "batch.h" nogil:
+    enum:
+        CHUNK
+
+
 cdef extern from "dense.h" nogil:
+    enum:
+        WIDEST_NARROW
+
     ctypedef struct DenseModel:
         const void *x
         Py_ssize_t n_features
@@ -53,6 +61,7 @@ cdef extern from "dense.h" nogil:
         void *published
         void *gradient
         double *residual_sum
+        void *columns
         double *shift
         double *shift_published
 

@@ -5,18 +5,19 @@
 #include "compiler.h"
 #include "step.h"
 
+/* Rows predicted before their gradients are taken: few enough that they are still in the cache then. */
+enum { CHUNK = 32 };
+
 enum { TARGETS_AHEAD = 32 };
 
-/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side. The loops over one target are
+/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side; weights that are one repeated number
+ * stay as they are. The loops over one target are
  * written out, here and below: with an inner loop of length 1 they took longer than all else on a table of one column. */
 static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_ahead, ptrdiff_t n_targets,
                           const double *restrict y, Sequence weight, double *restrict y_chunk,
                           double *restrict weight_chunk)
 {
-    if (weight.stride == 0)
-        for (ptrdiff_t i = 0; i < n; i++)
-            weight_chunk[i] = weight.data[0];
-    else
+    if (weight.stride != 0)
         for (ptrdiff_t i = 0; i < n; i++)
             weight_chunk[i] = at(weight, rows[i]);
     const ptrdiff_t n_fetched = n + TARGETS_AHEAD < n_ahead ? n + TARGETS_AHEAD : n_ahead;

@@ -7,6 +7,12 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+/* Vectors that may lie anywhere in an array of their type: two operations of SSE2, or one of AVX2. */
+#define VECTOR_BYTES 32
+#define VECTOR(type) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(type)), may_alias))
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(...) __builtin_shufflevector(__VA_ARGS__)
+#endif
 #else
 #define PREFETCH(address) ((void)0)
 #define ALWAYS_INLINE inline

@@ -2,11 +2,14 @@
 #ifndef SKLEARN_RMSPROP_DENSE_H
 #define SKLEARN_RMSPROP_DENSE_H
 
+#include "batch.h"
 #include "step.h"
 
 /* `real` below is float or double, as the rows are. The coordinates are (n_features + 1) x n_targets, targets side by
  * side, the intercept last: a feature that is always 1. Rows are centred on the fly, x - mean, at one correction per
  * batch instead of one per row; `shift` is what that takes off a row's prediction. */
+enum { WIDEST_NARROW = 8 };
+
 typedef struct {
     const void *x; /* real, n_rows x n_features */
     ptrdiff_t n_features, n_targets;
@@ -23,6 +26,7 @@ typedef struct {
     void *published;      /* real: the average, rounded for the rows; the average itself where real is double */
     void *gradient;       /* real: the sum over the batch so far; zero between steps */
     double *residual_sum; /* n_targets: likewise */
+    void *columns; /* real, WIDEST_NARROW x CHUNK: the rows of the last `forward` */
     double *shift, *shift_published; /* n_targets: mean . w - intercept */
 } DenseModel;
 
