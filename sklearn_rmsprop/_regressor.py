@@ -17,11 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_rmsprop._compat import Interval, StrOptions, fit_context
 from sklearn_rmsprop._data import Sample, Units, measure_units, starting_point, validate_training
 from sklearn_rmsprop._monitor import make_monitor
-from sklearn_rmsprop._objective import LOSSES, make_loss, null_loss
+from sklearn_rmsprop._objective import LOSSES, PENALTIES, Objective, make_objective
 from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator
 from sklearn_rmsprop._schedules import ENDING, SCHEDULES, Schedule, make_schedule
-from sklearn_rmsprop._stopping import Stopping
+from sklearn_rmsprop._stopping import DROPS, Stopping
 from sklearn_rmsprop._training import History, Problem, train
+from sklearn_rmsprop._validation import HeldOut, hold_out, make_held_out
 
 # Data of these types is taken as it is; everything else becomes the first.
 REALS = (np.float64, np.float32)
@@ -202,9 +203,16 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "standardize": ["boolean"],
+        "delta": [Interval(Real, 0, None, closed="left")],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "penalty": [StrOptions(set(PENALTIES)), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
     }
@@ -226,9 +234,16 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tol: float | None = 1e-4,
         n_iter_no_change: int = 5,
         standardize: bool = True,
+        delta: float = 1.0,
+        quantile: float = 0.5,
+        penalty: str | None = None,
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
         fit_intercept: bool = True,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
         warm_start: bool = False,
         verbose: int = 0,
     ):
@@ -246,9 +261,16 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.standardize = standardize
+        self.delta = delta
+        self.quantile = quantile
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.shuffle = shuffle
         self.random_state = random_state
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.verbose = verbose
 
@@ -307,11 +329,23 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         True
         """
         with self._unchanged_on_failure():
+            objective = self._objective()
             sample = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
-            units = measure_units(sample, standardize=self.standardize, fit_intercept=self.fit_intercept)
-            state = self._start(sample, units, coef_init, intercept_init)
-            stopping, history = self._train(sample, units, state, tol=self.tol, max_iter=self.max_iter)
+            random_state, held_out = check_random_state(self.random_state), None
+            if self.early_stopping:
+                sample, validation_rows = hold_out(sample, self.validation_fraction, random_state)
+            units = self._units_of(sample, objective)
+            if self.early_stopping:
+                held_out = make_held_out(sample, validation_rows, objective, units)
+            state = self._start(sample, units, random_state, coef_init, intercept_init)
+            stopping, history = self._train(
+                sample, units, objective, state, tol=self.tol, max_iter=self.max_iter, held_out=held_out
+            )
             self._publish(sample, units, state, history, History(0, []))
+            if self.early_stopping:
+                self.validation_scores_ = history.validation_scores
+            elif hasattr(self, "validation_scores_"):
+                del self.validation_scores_
         if stopping.reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"The loss was still improving by more than tol={self.tol} of what there is to gain when "
@@ -368,19 +402,22 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"partial_fit cannot use schedule={self.schedule!r}, which must know the number of steps to come. Use "
                 "'constant', 'invsqrt' or a callable."
             )
+        if self.early_stopping:
+            raise ValueError("partial_fit cannot use early_stopping=True: it has one pass only. Use fit.")
         first = not hasattr(self, "_state")
         with self._unchanged_on_failure():
+            objective = self._objective()
             dtype = REALS if first else self._state.coef.dtype
             sample = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
             if first:
-                units = measure_units(sample, standardize=self.standardize, fit_intercept=self.fit_intercept)
-                state, before = self._start(sample, units), History(0, [])
+                units = self._units_of(sample, objective)
+                state, before = self._start(sample, units, check_random_state(self.random_state)), History(0, [])
             else:
                 units, state, before = self._units, self._state.copy(), History(self.n_iter_, self.loss_curve_)
             n_targets = state.coef.shape[1]
             if sample.y.shape[1] != n_targets:
                 raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
-            _, history = self._train(sample, units, state, tol=None, max_iter=1)
+            _, history = self._train(sample, units, objective, state, tol=None, max_iter=1)
             self._publish(sample, units, state, history, before)
         return self
 
@@ -406,10 +443,28 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def _objective(self) -> Objective:
+        """What the parameters say is to be minimised."""
+        return make_objective(
+            self.loss,
+            delta=self.delta,
+            quantile=self.quantile,
+            penalty=self.penalty,
+            alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+        )
+
+    def _units_of(self, sample: Sample, objective: Objective) -> Units:
+        """The units to work in."""
+        return measure_units(
+            sample, standardize=self.standardize, fit_intercept=self.fit_intercept, level=objective.level
+        )
+
     def _start(
         self,
         sample: Sample,
         units: Units,
+        random_state: np.random.RandomState,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
     ) -> State:
@@ -418,23 +473,34 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         start = starting_point(sample, units, coef_init, intercept_init if self.fit_intercept else None)
-        generator = seed_generator(check_random_state(self.random_state))
+        generator = seed_generator(random_state)
         return State.start(start, sample.X.dtype, generator, bias_correction=self.bias_correction)
 
     def _train(
-        self, sample: Sample, units: Units, state: State, *, tol: float | None, max_iter: int
+        self,
+        sample: Sample,
+        units: Units,
+        objective: Objective,
+        state: State,
+        *,
+        tol: float | None,
+        max_iter: int,
+        held_out: HeldOut | None = None,
     ) -> tuple[Stopping, History]:
         """Run the training loop on `state`."""
         y, weight = units.target(sample.y), units.weights(sample.weight)
+        batch_size = min(self.batch_size or len(sample.order), len(sample.order))
+        penalties = units.penalties(objective, sample.X, sample.order, batch_size)
         with units.origin_for(sample.X, state):
             problem = Problem(
-                rows=units.rows(sample.X, state, self.fit_intercept),
+                rows=units.rows(sample.X, state, self.fit_intercept, penalties),
                 y=y,
                 weight=weight,
                 order=sample.order,
-                loss=make_loss(self.loss),
-                loss_unit=units.y_unit**2,
-                batch_size=min(self.batch_size or len(sample.order), len(sample.order)),
+                objective=objective,
+                y_unit=units.y_unit,
+                loss=objective.loss(units.y_unit),
+                batch_size=batch_size,
                 shuffle=self.shuffle,
             )
             optimizer = Optimizer(
@@ -445,14 +511,23 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 centered=self.centered,
                 average=self.average,
             )
-            threshold = None if tol is None else tol * null_loss(y, weight, sample.order)
-            stopping = Stopping(threshold, self.n_iter_no_change, max_iter)
-            history = train(problem, optimizer, state, stopping, make_monitor(self.verbose))
+            threshold = None
+            if tol is not None:
+                yardstick = objective.null_loss(y, weight, sample.order, units.y_unit)
+                threshold = tol * (np.ones(1) if held_out is not None else yardstick)
+            stopping = Stopping(
+                threshold,
+                self.n_iter_no_change,
+                max_iter,
+                n_drops=DROPS if objective.kind.kinked else 0,
+                validating=held_out is not None,
+            )
+            history = train(problem, optimizer, state, stopping, make_monitor(self.verbose), held_out)
         return stopping, history
 
     def _publish(self, sample: Sample, units: Units, state: State, history: History, before: History) -> None:
         """Set the fitted attributes, once it is sure that all can be set."""
-        coef, intercept = (array.astype(sample.X.dtype) for array in units.to_user(state.average))
+        coef, intercept = (array.astype(sample.X.dtype) for array in units.to_user(state.published()))
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64.")
         self.coef_ = coef[:, 0].copy() if sample.flat else np.ascontiguousarray(coef.T)

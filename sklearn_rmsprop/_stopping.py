@@ -4,7 +4,13 @@ from typing import Literal
 
 import numpy as np
 
-Reason = Literal["converged", "max_iter"]
+Reason = Literal["converged", "validation", "max_iter"]
+
+
+# The gradient of a loss with a kink does not vanish at the optimum: the iterates hover as widely as they step, and their
+# average is off to one side. A fit of such a loss that has ceased to improve goes on with DROP times the step size, and
+# an average that forgets as much of the past, DROPS times. Without, such fits missed up to 3e-2 of the null loss.
+DROP, DROPS = 0.3, 4
 
 
 class Stopping:
@@ -21,17 +27,34 @@ class Stopping:
         Successive checks without improvement after which the fit has converged.
     max_iter : int
         Epochs allowed.
+    n_drops : int
+        How often to go on with smaller steps before the fit counts as converged.
+    validating : bool
+        Whether it is the score of held-out rows that is checked.
 
     Attributes
     ----------
-    reason : {"converged", "max_iter"} or None
+    reason : {"converged", "validation", "max_iter"} or None
         Why the fit has stopped; None while it runs.
+    rate_factor : float
+        What the step sizes are to be multiplied by.
     """
 
-    def __init__(self, threshold: np.ndarray | None, n_iter_no_change: int, max_iter: int):
+    def __init__(
+        self,
+        threshold: np.ndarray | None,
+        n_iter_no_change: int,
+        max_iter: int,
+        *,
+        n_drops: int = 0,
+        validating: bool = False,
+    ):
         self.threshold = threshold
         self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
+        self.rate_factor = 1.0
+        self._n_drops = n_drops
+        self._no_change: Reason = "validation" if validating else "converged"
         self.reason: Reason | None = None
         self._best: np.ndarray | float = np.inf
         self._n_unchanged = 0
@@ -43,8 +66,12 @@ class Stopping:
             self._best = np.where(improved, losses, self._best)
             self._n_unchanged = 0 if improved.any() else self._n_unchanged + 1
             nothing_left = (losses <= self.threshold).all()
-            if nothing_left or self._n_unchanged >= self.n_iter_no_change:
-                self.reason = "converged"
+            if nothing_left or (self._n_unchanged >= self.n_iter_no_change and self._n_drops == 0):
+                self.reason = self._no_change
+            elif self._n_unchanged >= self.n_iter_no_change:
+                self._n_drops -= 1
+                self._n_unchanged = 0
+                self.rate_factor *= DROP
         if self.reason is None and n_iter >= self.max_iter:
             self.reason = "max_iter"
         return self.reason is not None

@@ -117,17 +117,29 @@ def test_float32_stays_float32_and_near_float64(name, container):
     np.testing.assert_allclose(single.coef_, double.coef_, atol=1e-4)
 
 
+# An elastic net in other units has another `l1_ratio`, which rounding does not let be the same.
+SCALABLE = [
+    name
+    for name, parameters in CONFIGURATIONS.items()
+    if parameters.get("standardize", True) and parameters.get("penalty") != "elasticnet"
+]
 STANDARDIZED = [name for name, parameters in CONFIGURATIONS.items() if parameters.get("standardize", True)]
 
 
-@pytest.mark.parametrize("name", STANDARDIZED)
+@pytest.mark.parametrize("name", SCALABLE)
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
 @pytest.mark.parametrize(("x_scale", "y_scale"), [(2.0**40, 2.0**-40), (2.0**-40, 2.0**40), (2.0**200, 2.0**200)])
 def test_units_of_the_data_are_units_of_the_model(name, container, x_scale, y_scale):
-    """From 1e-12 to 1e+60, by powers of two, so that equality is exact."""
+    """From 1e-12 to 1e+60, by powers of two, so that equality is exact.
+
+    `delta` is in units of y. `alpha` is in those of the loss per unit of the penalty, here always a squared loss.
+    """
     X, y = problem()
-    model = short(name).fit(container(X), y)
-    scaled = short(name).fit(container(X * x_scale), y * y_scale)
+    model = short(name)
+    penalty_scale = {None: 1, "l1": x_scale * y_scale, "l2": x_scale**2}[model.penalty]
+    scaled = short(name, delta=model.delta * y_scale, alpha=model.alpha * penalty_scale)
+    model.fit(container(X), y)
+    scaled.fit(container(X * x_scale), y * y_scale)
     np.testing.assert_array_equal(scaled.coef_, model.coef_ * (y_scale / x_scale))
     assert scaled.intercept_ == model.intercept_ * y_scale
 

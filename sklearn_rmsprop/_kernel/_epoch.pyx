@@ -128,6 +128,7 @@ def run_epochs(
     c_plan.decayed, c_plan.inverse_decayed = sequence(plan.decayed), sequence(plan.inverse_decayed)
     c_plan.kept, c_plan.inverse_kept = sequence(plan.kept), sequence(plan.inverse_kept)
     c_plan.momentum, c_plan.centered, c_plan.epsilon = plan.momentum, plan.centered, plan.epsilon
+    c_plan.t = plan.t
     step.plan = &c_plan
     step.i = 0
     with nogil:

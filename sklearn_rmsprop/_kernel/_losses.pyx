@@ -1,11 +1,28 @@
-"""Losses on a mini-batch: one class each, so that the choice among them is paid once a batch, not once a row."""
+"""Losses on a mini-batch: the choice among them is paid once a batch, not once a row."""
+
+import numpy as np
+
+cdef extern from "batch.h" nogil:
+    enum:
+        CHUNK
 
 cdef extern from "losses.h" nogil:
-    void squared_error(Py_ssize_t, const double *, const double *, const double *, double *, double *)
+    Pointwise squared_error, absolute_error, huber, quantile, epsilon_insensitive, squared_epsilon_insensitive
 
 
 cdef class Loss:
-    """What the kernel needs of a loss."""
+    """What the kernel needs of a loss.
+
+    Parameters
+    ----------
+    shape : (n_targets,) array
+        The loss's own parameter for each target, in the target's unit; unused where a loss has none.
+    """
+
+    def __init__(self, shape):
+        self.n_targets = len(shape)
+        # one number for each of a chunk's predictions, so that the loops know nothing of targets
+        self.shape = np.tile(np.asarray(shape, dtype=np.float64), CHUNK)
 
     cdef void evaluate(
         self, Py_ssize_t n, const double *y, const double *z, const double *z_published, double *derivative,
@@ -13,16 +30,60 @@ cdef class Loss:
     ) noexcept nogil:
         """Fill `derivative` with dloss/dz(y, z) and `loss` with loss(y, z_published), each `n` numbers.
 
-        `z` are the predictions of the current iterate, from which the gradient is taken; `z_published` those of the
-        iterate that is going to be published, whose loss decides when to stop.
+        `n` is at most CHUNK rows times targets. `z` are the predictions of the current iterate, from which the gradient
+        is taken; `z_published` those of the iterate that is going to be published, whose loss decides when to stop.
         """
+        self.pointwise(n, &self.shape[0], y, z, z_published, derivative, loss)
+
+    def derivative_and_loss(self, const double[:, ::1] y, const double[:, ::1] z):
+        """dloss/dz and the loss of each prediction, two arrays of the shape (n_rows, n_targets) of the arguments."""
+        cdef double[:, :, ::1] result = np.empty((2, y.shape[0], y.shape[1]))
+        cdef Py_ssize_t i = 0, n_rows
+        if y.shape[1] != self.n_targets or z.shape[0] != y.shape[0] or z.shape[1] != y.shape[1]:
+            raise ValueError(f"expected two arrays of {self.n_targets} columns, got {y.shape[1]} and {z.shape[1]}")
+        with nogil:
+            while i < y.shape[0]:
+                n_rows = min(<Py_ssize_t>CHUNK, y.shape[0] - i)
+                self.evaluate(n_rows * self.n_targets, &y[i, 0], &z[i, 0], &z[i, 0], &result[0, i, 0], &result[1, i, 0])
+                i += n_rows
+        return np.asarray(result[0]), np.asarray(result[1])
 
 
 cdef class SquaredError(Loss):
-    """Half the squared residual."""
+    """Half the squared error."""
 
-    cdef void evaluate(
-        self, Py_ssize_t n, const double *y, const double *z, const double *z_published, double *derivative,
-        double *loss,
-    ) noexcept nogil:
-        squared_error(n, y, z, z_published, derivative, loss)
+    def __cinit__(self, shape):
+        self.pointwise = squared_error
+
+
+cdef class AbsoluteError(Loss):
+    def __cinit__(self, shape):
+        self.pointwise = absolute_error
+
+
+cdef class Huber(Loss):
+    """Half the squared error up to an error of `shape`, a straight line beyond."""
+
+    def __cinit__(self, shape):
+        self.pointwise = huber
+
+
+cdef class Quantile(Loss):
+    """The pinball loss, least at the quantile `shape`."""
+
+    def __cinit__(self, shape):
+        self.pointwise = quantile
+
+
+cdef class EpsilonInsensitive(Loss):
+    """By how much an error exceeds `shape`."""
+
+    def __cinit__(self, shape):
+        self.pointwise = epsilon_insensitive
+
+
+cdef class SquaredEpsilonInsensitive(Loss):
+    """Half the square of that."""
+
+    def __cinit__(self, shape):
+        self.pointwise = squared_epsilon_insensitive

@@ -18,6 +18,7 @@ cdef extern from "step.h" nogil:
         double momentum
         double centered
         double epsilon
+        double t
 
     ctypedef struct Step:
         const Plan *plan
@@ -58,6 +59,11 @@ cdef extern from "dense.h" nogil:
         void *gradient_mean
         void *velocity
         double *average
+        const void *l1
+        const void *l2
+        void *threshold
+        void *offset
+        void *active
         void *published
         void *gradient
         double *residual_sum
@@ -89,6 +95,13 @@ cdef extern from "csr.h" nogil:
         uint32_t last
         uint32_t mark
 
+    ctypedef struct Penalty:
+        double l1
+        double l2
+        double threshold
+        double offset
+        double active
+
     ctypedef struct CSRModel:
         const void *data
         const void *indices
@@ -97,6 +110,7 @@ cdef extern from "csr.h" nogil:
         Py_ssize_t n_targets
         const double *intercept_floor
         Coordinate *coordinates
+        Penalty *penalties
         int64_t *touched
         Py_ssize_t n_touched
 
@@ -137,3 +151,4 @@ cdef class CSRRows(Rows):
     cdef const CSROperations *operations
     cdef object _state
     cdef Coordinate[:, ::1] _records(self)
+    cdef Penalty[:, ::1] _penalties(self)

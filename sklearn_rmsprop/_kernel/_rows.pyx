@@ -1,8 +1,9 @@
 """Rows of X together with the coefficients that act on them: what a mini-batch does, whatever the storage.
 
 The classes below own the memory that the C structures point into; the work itself is in dense_template.h and
-csr_template.h. A state is any object with the C-contiguous arrays `coef`, `square`, `gradient_mean`, `velocity` (of the
-rows' type) and `average` (double), each (n_features + 1, n_targets) with the intercept last.
+csr_template.h. A state is any object with the C-contiguous arrays named below, each (n_features + 1, n_targets) with the
+intercept last; `average` is double, the others of the rows' type. `penalties` are None or two such arrays, those of the L1
+and of the L2 penalty.
 """
 
 from libc.stdint cimport uintptr_t
@@ -10,7 +11,9 @@ from libc.string cimport memset
 
 import numpy as np
 
-STATE_ARRAYS = ("coef", "square", "gradient_mean", "velocity", "average")
+COORDINATE_ARRAYS = ("coef", "square", "gradient_mean", "velocity", "average")
+PENALTY_ARRAYS = ("threshold", "offset", "active")
+STATE_ARRAYS = COORDINATE_ARRAYS + PENALTY_ARRAYS
 
 
 cdef uintptr_t address(array, dtype, tuple shape, bint writable=False) except? 0:
@@ -51,7 +54,7 @@ cdef class Rows:
 cdef class DenseRows(Rows):
     """C-contiguous float32 or float64 rows, centred by `mean` on the fly. The state's arrays are updated in place."""
 
-    def __init__(self, X, state, mean, inverse_unit, floor):
+    def __init__(self, X, state, mean, inverse_unit, floor, penalties):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
         self.n_bytes = X.nbytes
@@ -62,7 +65,7 @@ cdef class DenseRows(Rows):
         published = state.average if real == np.float64 else np.empty(shape, real)
         per_target = np.zeros((3, self.n_targets))
         columns = np.empty((WIDEST_NARROW, CHUNK), real)
-        self._owners = (X, mean, inverse_unit, floor, *(getattr(state, name) for name in STATE_ARRAYS),
+        self._owners = (X, mean, inverse_unit, floor, penalties, *(getattr(state, name) for name in STATE_ARRAYS),
                         gradient, published, per_target, columns)
 
         self.operations = &dense_float if real == np.float32 else &dense_double
@@ -77,6 +80,12 @@ cdef class DenseRows(Rows):
         self.model.gradient_mean = <void *>address(state.gradient_mean, real, shape, True)
         self.model.velocity = <void *>address(state.velocity, real, shape, True)
         self.model.average = <double *>address(state.average, np.float64, shape, True)
+        if penalties is not None:
+            self.model.l1 = <const void *>address(penalties[0], real, shape)
+            self.model.l2 = <const void *>address(penalties[1], real, shape)
+            self.model.threshold = <void *>address(state.threshold, real, shape, True)
+            self.model.offset = <void *>address(state.offset, real, shape, True)
+            self.model.active = <void *>address(state.active, real, shape, True)
         self.model.published = <void *>address(published, real, shape)
         self.model.gradient = <void *>address(gradient, real, shape)
         self.model.residual_sum = <double *>address(per_target, np.float64, (3, self.n_targets))
@@ -100,7 +109,7 @@ cdef class DenseRows(Rows):
 cdef class CSRRows(Rows):
     """CSR rows of float32 or float64, 32- or 64-bit indices. The state lives in one record per coordinate meanwhile."""
 
-    def __init__(self, X, state, inverse_unit, intercept_floor):
+    def __init__(self, X, state, inverse_unit, intercept_floor, penalties):
         self.n_rows, self.n_features = X.shape
         self.n_targets = state.coef.shape[1]
         self.n_bytes = X.data.nbytes + X.indices.nbytes
@@ -119,6 +128,13 @@ cdef class CSRRows(Rows):
         self.model.intercept_floor = <const double *>address(intercept_floor, np.float64, (self.n_targets,))
         cdef uintptr_t start = address(memory, np.uint8, (memory.size,))
         self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
+
+        if penalties is not None:
+            table = np.ascontiguousarray(np.stack(
+                [*penalties, *(getattr(state, name) for name in PENALTY_ARRAYS)], axis=-1
+            ), dtype=np.float64)
+            self._owners += (table,)
+            self.model.penalties = <Penalty *>address(table, np.float64, (*shape, 5), True)
 
         cdef Coordinate[:, ::1] records = self._records()
         cdef const double[:, ::1] units = np.ascontiguousarray(inverse_unit, np.float64)
@@ -140,11 +156,18 @@ cdef class CSRRows(Rows):
     cdef Coordinate[:, ::1] _records(self):
         return <Coordinate[:self.n_features + 1, :self.n_targets]>self.model.coordinates
 
+    cdef Penalty[:, ::1] _penalties(self):
+        return <Penalty[:self.n_features + 1, :self.n_targets]>self.model.penalties
+
     def store(self):
         """Write what was learned into the arrays of the state."""
         records = np.asarray(self._records())
-        for name in STATE_ARRAYS:
+        for name in COORDINATE_ARRAYS:
             getattr(self._state, name)[...] = records["lead" if name == "average" else name]
+        if self.model.penalties != NULL:
+            penalties = np.asarray(self._penalties())
+            for name in PENALTY_ARRAYS:
+                getattr(self._state, name)[...] = penalties[name]
 
     cdef void forward(
         self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published

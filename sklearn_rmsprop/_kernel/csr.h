@@ -15,6 +15,15 @@ typedef struct {
     uint32_t mark; /* the step whose batch has met this coordinate last */
 } Coordinate;
 
+/* The penalties on a coordinate and what they have done to it: see dense.h. A coordinate that no batch meets stands still
+ * here, too: its penalties are those of the objective divided by the probability that a batch meets it, so that they add
+ * up to the same. (To shrink it in every step, as if met, is not only slow but wrong: while it is not met its moving average
+ * decays, and the step size that the threshold would grow by is far from that of its gradient. The optimum was missed by
+ * half.) */
+typedef struct {
+    double l1, l2, threshold, offset, active;
+} Penalty;
+
 /* Coordinates are (n_features + 1) x n_targets as on dense rows, the intercept last. Columns are not centred: that
  * would touch all of them. */
 typedef struct {
@@ -23,6 +32,7 @@ typedef struct {
     ptrdiff_t n_features, n_targets;
     const double *intercept_floor; /* n_targets: as in dense.h */
     Coordinate *coordinates;
+    Penalty *penalties; /* one per coordinate, or NULL */
     int64_t *touched; /* the features met in this batch; room for n_features + 1 */
     ptrdiff_t n_touched;
 } CSRModel;

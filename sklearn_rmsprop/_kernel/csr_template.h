@@ -25,7 +25,7 @@ static void NAME(catch_up_row)(CSRModel *model, uint32_t row, const Step *step)
         for (ptrdiff_t k = 0; k < model->n_targets; k++) {
             Coordinate *c = model->coordinates + indices[q] * model->n_targets + k;
             if (c->last < step->i - 1)
-                catch_up(c, step->plan, (uint32_t)step->i - 1);
+                catch_up(c, penalty_of(model, c), step->plan, (uint32_t)step->i - 1);
         }
 }
 

@@ -22,6 +22,11 @@ typedef struct {
     /* the state; `average` is double because its late increments are below the resolution of a float */
     void *coef, *square, *gradient_mean, *velocity; /* real */
     double *average;
+    /* The penalties, one number per coordinate, in the units of the gradient; NULL without any. With them, three more arrays
+     * of state: the L1 penalty so far, `threshold`, by which the step went back towards zero; `offset`, what the
+     * sum of all other steps exceeds the coefficient by; and the last step at which the coefficient was not zero. */
+    const void *l1, *l2;              /* real */
+    void *threshold, *offset, *active; /* real */
     /* working space */
     void *published;      /* real: the average, rounded for the rows; the average itself where real is double */
     void *gradient;       /* real: the sum over the batch so far; zero between steps */

@@ -277,28 +277,58 @@ static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, ptrdiff
 }
 
 /* The RMSprop update itself. The square root and the division take longest here; the arithmetic of momentum and
- * centering hides behind them, which is why there is no second loop without it. */
-static ALWAYS_INLINE void NAME(update)(const DenseModel *model, ptrdiff_t n, const Step *step)
+ * centering hides behind them, which is why there is no second loop without it. `penalized` is a constant where this is
+ * called. Both penalties act as proximal steps in the metric of the update:
+ *
+ * L2, implicitly: dividing the step by 1 + step size * l2 is what minimising the penalty along with it comes to.
+ *
+ * L1, by dual averaging (Xiao, 2010): the coefficient is what the sum of all gradient steps exceeds the sum of all
+ * thresholds by. A coefficient that belongs at zero comes to rest there, because its slack grows as the steps' sum and
+ * their noise only as its root. With a threshold that forgets (plain soft-thresholding of each step) it hovered through
+ * zero for ever: of 153 zeros of an independent solver 122 were missed. */
+static ALWAYS_INLINE void NAME(update)(const DenseModel *model, ptrdiff_t n, const Step *step, int penalized)
 {
     const REAL *restrict inverse_unit = model->inverse_unit, *restrict floor = model->floor;
+    const REAL *restrict l1 = model->l1, *restrict l2 = model->l2;
     REAL *restrict g = model->gradient, *restrict w = model->coef, *restrict s = model->square;
     REAL *restrict m = model->gradient_mean, *restrict u = model->velocity;
+    REAL *restrict threshold = model->threshold, *restrict offset = model->offset, *restrict active = model->active;
     const REAL rate = (REAL)step->rate, decay = (REAL)step->decay, gain = (REAL)(1 - step->decay);
     const REAL scale = (REAL)step->scale, correction = (REAL)step->correction;
     const REAL momentum = (REAL)step->plan->momentum, centered = (REAL)step->plan->centered;
+    /* the sum that momentum makes of equal steps */
+    const REAL gathered = (REAL)(1 / (1 - step->plan->momentum));
+    const REAL t = (REAL)(step->plan->t + (double)step->i);
     /* an epsilon that rounds to 0 would make 0/0 of a coordinate without gradient */
     const REAL epsilon = step->plan->epsilon > SMALLEST ? (REAL)step->plan->epsilon : SMALLEST;
 #pragma omp simd
     for (ptrdiff_t j = 0; j < n; j++) {
         const REAL mean = g[j] * scale * inverse_unit[j];
-        const REAL gj = ABS(mean) < floor[j] ? 0 : mean;
-        s[j] = decay * s[j] + gain * (gj * gj);
-        m[j] = decay * m[j] + gain * gj;
+        REAL gj = ABS(mean) < floor[j] ? 0 : mean, slope = gj;
+        if (penalized) {
+            gj += l2[j] * w[j];
+            slope = gj + (w[j] > 0 ? l1[j] : w[j] < 0 ? -l1[j] : 0);
+        }
+        s[j] = decay * s[j] + gain * (slope * slope);
+        m[j] = decay * m[j] + gain * slope;
         const REAL spread = s[j] - centered * (m[j] * m[j]);
         /* rounding can make the spread of a constant gradient negative; NaN must stay NaN */
         const REAL clamped = spread < 0 ? 0 : spread;
-        u[j] = momentum * u[j] + gj / (SQRT(clamped * correction) + epsilon);
-        w[j] -= rate * inverse_unit[j] * u[j];
+        REAL metric = SQRT(clamped * correction) + epsilon;
+        if (penalized)
+            metric += rate * inverse_unit[j] * l2[j];
+        u[j] = momentum * u[j] + gj / metric;
+        if (penalized) {
+            const REAL sum = w[j] + offset[j] - rate * inverse_unit[j] * u[j];
+            const REAL deepest = ABS(sum) + SLACK * rate * inverse_unit[j];
+            threshold[j] += rate * inverse_unit[j] * gathered * l1[j] / metric;
+            threshold[j] = threshold[j] > deepest ? deepest : threshold[j];
+            offset[j] = sum < -threshold[j] ? -threshold[j] : sum > threshold[j] ? threshold[j] : sum;
+            active[j] = w[j] != 0 || sum != offset[j] ? t : active[j];
+            w[j] = sum - offset[j];
+        } else {
+            w[j] -= rate * inverse_unit[j] * u[j];
+        }
         g[j] = 0;
     }
 }
@@ -350,7 +380,10 @@ static ALWAYS_INLINE void NAME(step_sized)(const DenseModel *model, ptrdiff_t n_
 {
     const ptrdiff_t n = (n_features + 1) * n_targets;
     NAME(centre_gradient)(model, n_features, n_targets);
-    NAME(update)(model, n, step);
+    if (model->l1 == NULL)
+        NAME(update)(model, n, step, 0);
+    else
+        NAME(update)(model, n, step, 1);
     NAME(publish)(model, n, step->keep);
     NAME(derive)(model, n_features, n_targets);
 }

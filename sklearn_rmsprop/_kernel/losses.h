@@ -1,22 +1,67 @@
-/* The losses, pointwise on a few rows: what the classes of _losses.pyx stand for. */
+/* The losses and their derivatives, pointwise in the error e = z - y: what the classes of _losses.pyx stand for. `shape` is
+ * the loss's own parameter. At a kink the derivative is a number between those on either side. NaN gives a loss of NaN. */
 #ifndef SKLEARN_RMSPROP_LOSSES_H
 #define SKLEARN_RMSPROP_LOSSES_H
 
+#include <math.h>
 #include <stddef.h>
 
 #include "compiler.h"
 
-/* (z - y)^2 / 2: the half makes the derivative the residual itself. */
-MULTIVERSION static void squared_error(ptrdiff_t n, const double *restrict y, const double *restrict z,
-                                       const double *restrict z_published, double *restrict derivative,
-                                       double *restrict loss)
+/* The half makes the derivative the error itself. */
+static ALWAYS_INLINE double squared_error_loss(double e, double shape) { return 0.5 * e * e; }
+static ALWAYS_INLINE double squared_error_derivative(double e, double shape) { return e; }
+
+static ALWAYS_INLINE double absolute_error_loss(double e, double shape) { return fabs(e); }
+static ALWAYS_INLINE double absolute_error_derivative(double e, double shape) { return (e > 0) - (e < 0); }
+
+/* `shape`: the error at which the parabola becomes a line */
+static ALWAYS_INLINE double huber_loss(double e, double shape)
 {
-#pragma omp simd
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const double error = z_published[i] - y[i];
-        derivative[i] = z[i] - y[i];
-        loss[i] = 0.5 * error * error;
-    }
+    const double size = fabs(e);
+    return size <= shape ? 0.5 * e * e : shape * (size - 0.5 * shape);
 }
+static ALWAYS_INLINE double huber_derivative(double e, double shape) { return e < -shape ? -shape : e > shape ? shape : e; }
+
+/* `shape`: the quantile */
+static ALWAYS_INLINE double quantile_loss(double e, double shape) { return e > 0 ? (1 - shape) * e : -shape * e; }
+static ALWAYS_INLINE double quantile_derivative(double e, double shape)
+{
+    return (1 - shape) * (e > 0) - shape * (e < 0);
+}
+
+/* `shape`: half the width of the tube in which nothing is lost */
+static ALWAYS_INLINE double excess(double e, double shape) { return fabs(e) <= shape ? 0 : fabs(e) - shape; }
+
+static ALWAYS_INLINE double epsilon_insensitive_loss(double e, double shape) { return excess(e, shape); }
+static ALWAYS_INLINE double epsilon_insensitive_derivative(double e, double shape) { return (e > shape) - (e < -shape); }
+
+static ALWAYS_INLINE double squared_epsilon_insensitive_loss(double e, double shape)
+{
+    return 0.5 * excess(e, shape) * excess(e, shape);
+}
+static ALWAYS_INLINE double squared_epsilon_insensitive_derivative(double e, double shape)
+{
+    return copysign(excess(e, shape), e);
+}
+
+#define POINTWISE(name)                                                                                               \
+    MULTIVERSION static void name(ptrdiff_t n, const double *restrict shape, const double *restrict y,                \
+                                  const double *restrict z, const double *restrict z_published,                       \
+                                  double *restrict derivative, double *restrict loss)                                 \
+    {                                                                                                                 \
+        _Pragma("omp simd") for (ptrdiff_t i = 0; i < n; i++)                                                         \
+        {                                                                                                             \
+            derivative[i] = name##_derivative(z[i] - y[i], shape[i]);                                                 \
+            loss[i] = name##_loss(z_published[i] - y[i], shape[i]);                                                   \
+        }                                                                                                             \
+    }
+
+POINTWISE(squared_error)
+POINTWISE(absolute_error)
+POINTWISE(huber)
+POINTWISE(quantile)
+POINTWISE(epsilon_insensitive)
+POINTWISE(squared_epsilon_insensitive)
 
 #endif
