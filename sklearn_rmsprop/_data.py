@@ -20,8 +20,8 @@ MAX_ROWS = np.iinfo(np.uint32).max
 
 
 # The unit of a sparse column, in root mean squares of its nonzero entries. Columns that are not centred push a row's
-# prediction all in one direction, so that with 1 the iterates hover widely: squared errors took up to twice the epochs, and
-# the Huber loss missed 9e-3 of the null loss on text-like data where it now misses 2e-3.
+# prediction all in one direction, so that with 1 the iterates hover widely: the squared error took up to twice the
+# epochs, and the Huber loss missed 9e-3 of the null loss on text-like data where it now misses 2e-3.
 SPARSE_UNIT = 4
 
 
@@ -232,9 +232,9 @@ def measure_units(sample: Sample, *, standardize: bool, fit_intercept: bool, lev
     """Units in which the columns and the targets have mean 0 and variance 1, or the user's own.
 
     With a `level` the targets' origin is that quantile, and their unit one that outliers do not change. Without an
-    intercept nothing may be shifted: root mean squares take the place of standard deviations. The columns of a sparse X
-    are not shifted either, and only their nonzero entries count: over all rows a rare column would have a tiny unit, and
-    take huge steps.
+    intercept nothing may be shifted: root mean squares take the place of standard deviations. The columns of a sparse
+    X are not shifted either, and only their nonzero entries count: over all rows a rare column would have a tiny unit,
+    and take huge steps.
 
     Raises
     ------

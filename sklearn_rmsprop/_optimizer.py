@@ -11,9 +11,11 @@ from sklearn_rmsprop._schedules import Schedule
 # Polynomial-decay averaging (Shamir & Zhang, 2013): the average forgets the early iterates like t^-(ETA + 1).
 ETA = 3
 
-# Share of a fit's steps through which a coefficient must have rested at zero to be published as zero. Shares from 0.1 to 0.5
-# were as good.
+# Share of a fit's steps through which a coefficient must have rested at zero to be published as zero. Shares from 0.1
+# to 0.5 were as good.
 REST = 0.2
+
+ZERO_AT_START = ("square", "gradient_mean", "velocity", "threshold", "offset", "active")
 
 # decay_rate="auto" is 1 - AUTO_GAIN / t (Mukkamala & Hein, 2017).
 AUTO_GAIN = 0.9
@@ -41,10 +43,13 @@ class Optimizer:
     centered: bool
     average: bool
 
-    def plan(self, t: int, n_steps: int, *, rate_factor: float = 1.0, forgotten: int = 0, lazy: bool) -> SimpleNamespace:
+    def plan(
+        self, t: int, n_steps: int, *, rate_factor: float = 1.0, forgotten: int = 0, lazy: bool
+    ) -> SimpleNamespace:
         """The numbers for the `n_steps` steps after step `t`: the sequences of `_kernel/step.h`.
 
-        With `lazy`, also those by which a sparse kernel makes up for steps that passed a coordinate by.
+        `rate_factor` multiplies the step sizes, and the average takes `forgotten` steps as not done. With `lazy`,
+        also those by which a sparse kernel makes up for steps that passed a coordinate by.
         """
         steps = np.arange(t + 1, t + n_steps + 1)
         decay = 1 - AUTO_GAIN / steps if isinstance(self.decay_rate, str) else repeated(self.decay_rate, n_steps)
@@ -52,9 +57,9 @@ class Optimizer:
         keep = averaged[:-1] / (averaged[1:] + ETA) if self.average else repeated(0, n_steps)
         ones = repeated(1, n_steps + 1)
         plan = SimpleNamespace(
-            rate=rate_factor * self.schedule(steps), decay=decay, keep=keep, power=ones, decayed=ones, inverse_decayed=ones,
-            kept=ones, inverse_kept=ones, momentum=self.momentum, centered=self.centered, epsilon=self.epsilon,
-            t=t,
+            rate=rate_factor * self.schedule(steps), decay=decay, keep=keep,
+            power=ones, decayed=ones, inverse_decayed=ones, kept=ones, inverse_kept=ones,
+            momentum=self.momentum, centered=self.centered, epsilon=self.epsilon, t=t,
         )  # fmt: skip
         if lazy:
             if isinstance(self.decay_rate, str):
@@ -109,8 +114,15 @@ class State:
         """The state before the first step, at the point `coef`."""
         average = np.array(coef, dtype=np.float64, order="C")
         coef = average.astype(dtype)
-        zeros = (np.zeros_like(coef) for _ in range(6))
-        return cls(coef, average, *zeros, generator, 0, float(bias_correction), 0)
+        return cls(
+            coef=coef,
+            average=average,
+            **{name: np.zeros_like(coef) for name in ZERO_AT_START},
+            generator=generator,
+            t=0,
+            decay_product=float(bias_correction),
+            forgotten=0,
+        )
 
     def copy(self) -> "State":
         """A state of its own, with arrays that may be written to even if these are read-only."""
@@ -126,11 +138,11 @@ class State:
             array[-1] += by @ array[:-1]
 
     def forget(self, share: float) -> None:
-        """Let the average go on as if only this share of the steps so far had been done, and soon follow the iterates."""
+        """Let the average go on as if only this share of the steps so far had been done: it forgets them sooner."""
         self.forgotten = self.t - int(share * (self.t - self.forgotten))
 
     def published(self) -> np.ndarray:
-        """The model that the state stands for: the average, but zero where the L1 penalty keeps the coefficient at zero.
+        """The model that the state stands for: the average, but zero where the L1 penalty keeps a coefficient there.
 
         An average of iterates is hardly ever zero. But a coefficient that belongs at zero comes to rest there, and one
         that does not never rests for long, so that resting through the last `REST` of all steps tells them apart.

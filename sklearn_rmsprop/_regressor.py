@@ -31,11 +31,14 @@ REALS = (np.float64, np.float32)
 class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Linear regression fitted by mini-batch RMSprop.
 
-    Minimises over the coefficients :math:`w` and the intercept :math:`c` the weighted mean loss
+    Minimises over the coefficients :math:`w` and the intercept :math:`c`
 
-    .. math:: \frac{1}{\sum_i v_i} \sum_i v_i \, \tfrac{1}{2} (x_i \cdot w + c - y_i)^2
+    .. math::
+        \frac{1}{\sum_i v_i} \sum_i v_i \, \ell(y_i, x_i \cdot w + c)
+        + \text{alpha} \left( \text{l1\_ratio} \, \|w\|_1 + \frac{1 - \text{l1\_ratio}}{2} \|w\|_2^2 \right)
 
-    in steps, each from the gradient :math:`g` of one mini-batch of rows:
+    with the loss :math:`\ell` and the sample weights :math:`v_i`, in steps, each from the gradient :math:`g` of one
+    mini-batch of rows:
 
     .. math::
         s &\leftarrow \text{decay\_rate} \cdot s + (1 - \text{decay\_rate}) \cdot g^2 \\
@@ -47,8 +50,20 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    loss : {"squared_error"}, default="squared_error"
-        The loss of one row; half the squared error, so that its derivative is the residual.
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "epsilon_insensitive", \
+            "squared_epsilon_insensitive"}, default="squared_error"
+        The loss of one row with error e = prediction - y:
+
+        - "squared_error": e^2 / 2; the half makes the derivative the error itself;
+        - "absolute_error": \|e\|, for medians;
+        - "huber": e^2 / 2 up to \|e\| = `delta` and the straight line `delta` (\|e\| - `delta` / 2) beyond;
+        - "quantile": (1 - `quantile`) e above y and -`quantile` e below, for a quantile;
+        - "epsilon_insensitive": by how much \|e\| exceeds `delta`, or 0;
+        - "squared_epsilon_insensitive": half the square of that.
+
+        All but those with a square in their tails are robust: one error counts no more than `delta` or 1, however
+        large. Those with a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: where the
+        objective no longer improves, the fit goes on with 0.3 times the step size, four times, before it stops.
 
     learning_rate : float, default=0.1
         Size of a step, in (0, inf). With `standardize` in standard deviations of the target per standard deviation of
@@ -105,8 +120,30 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
         deviations of target and columns, and dense columns are centred on the fly. Changes the path, never the
         solution; `coef_` is in the units of the data. `X` is neither changed nor copied. A sparse `X` is not centred,
-        and its columns' units are the root mean squares of their nonzero entries. Without intercept nothing is centred,
-        and root mean squares serve as units.
+        and its columns' units are four times the root mean squares of their nonzero entries. Without intercept nothing
+        is centred, and root mean squares serve as units. With a robust loss the target's origin is its median (or the
+        `quantile`) and its unit 1.48 times the median distance from the median, neither of which outliers change.
+
+    delta : float, default=1.0
+        Where "huber" becomes a line, in (0, inf), and half the width of the tube of the "epsilon_insensitive" losses
+        (there called epsilon elsewhere), in [0, inf). In the units of `y`, whatever `standardize` does. Smaller values
+        are more robust in "huber", larger ones leave more rows without influence in the others.
+
+    quantile : float, default=0.5
+        The quantile that "quantile" predicts, in (0, 1).
+
+    penalty : {"l2", "l1", "elasticnet"} or None, default=None
+        What is added to the loss, never for the intercept: "l2" is `l1_ratio` 0, "l1" is `l1_ratio` 1, "elasticnet"
+        takes `l1_ratio`. L1 gives coefficients that are exactly zero. Both act as proximal steps in the metric of the
+        update, L1 by dual averaging [5]_. In a sparse `X` they act on a column when a batch meets it, divided by how
+        probable that is: a batch still costs no more than its nonzero entries.
+
+    alpha : float, default=1e-4
+        Strength of the penalty, in [0, inf), relative to the mean (not the sum) of the losses, in the units of the data
+        whatever `standardize` does. As in `SGDRegressor` and `ElasticNet`.
+
+    l1_ratio : float, default=0.15
+        Share of L1 in "elasticnet", in [0, 1].
 
     fit_intercept : bool, default=True
         Whether to fit an intercept; otherwise it is 0.
@@ -118,6 +155,14 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     random_state : int, RandomState instance or None, default=None
         Seeds the order of the rows. An int gives the same fit each time.
+
+    early_stopping : bool, default=False
+        Hold out a random `validation_fraction` of the rows, which are then never trained on, and stop when their score
+        has not risen by `tol` in `n_iter_no_change` checks. The model is that of the check with the best score. Not
+        for `partial_fit`. The rows held out are copied.
+
+    validation_fraction : float, default=0.1
+        Share of the rows (of positive weight) that `early_stopping` holds out, in (0, 1); at least two rows.
 
     warm_start : bool, default=False
         Let `fit` start from the coefficients of the last fit instead of zero. Step count and moving averages start
@@ -141,8 +186,13 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Update steps done.
 
     loss_curve_ : list of float
-        Training loss at each check, a mean over the targets: half the weighted mean squared error of the published
-        iterate, each batch taken just before it is learned from. In the squared units of `y`.
+        Training objective at each check, a mean over the targets: the weighted mean loss of the published iterate, each
+        batch taken just before it is learned from, and the penalty. In the units of the loss: those of `y`, squared
+        with the squared losses and "huber".
+
+    validation_scores_ : list of float
+        With `early_stopping`, at each check the share of the held-out rows' loss that is explained: 1 - loss / loss of
+        the best constant, weighted, a mean over the targets. R2 for "squared_error".
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -153,6 +203,8 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     See Also
     --------
     sklearn.linear_model.SGDRegressor : One row a step at a common step size; wants scaled data and a tuned `eta0`.
+    sklearn.linear_model.ElasticNet : Coordinate descent for the squared error with L1 and L2.
+    sklearn.linear_model.HuberRegressor, sklearn.linear_model.QuantileRegressor : Robust losses by general solvers.
     sklearn.linear_model.Ridge : Direct solvers; for up to a few hundred features as fast or faster.
 
     Notes
@@ -169,6 +221,9 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     holds all rows the path is the same but for rounding; otherwise the solution is, and the path only in expectation:
     other rows meet in a batch, and a weighted gradient is noisier than one of as many repeated rows.
 
+    The average of the iterates is hardly ever exactly zero. With L1, a coefficient is published as zero if it rested
+    there through the last fifth of all steps: one that belongs at zero comes to rest, others never do for long.
+
     Collinear columns get one of their solutions, not that of least norm.
 
     References
@@ -177,15 +232,23 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     .. [2] A. Graves, "Generating sequences with recurrent neural networks", arXiv:1308.0850, 2013.
     .. [3] M. C. Mukkamala and M. Hein, "Variants of RMSProp and Adagrad with logarithmic regret bounds", ICML 2017.
     .. [4] O. Shamir and T. Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013.
+    .. [5] L. Xiao, "Dual averaging methods for regularized stochastic learning and online optimization", JMLR 11, 2010.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn_rmsprop import RMSpropRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = RMSpropRegressor(random_state=0).fit(X, y)
     >>> round(model.score(X, y), 3)
     0.518
+
+    Robust, sparse, or both:
+
+    >>> model = RMSpropRegressor("huber", delta=20, penalty="l1", alpha=0.2, random_state=0).fit(X, y)
+    >>> np.flatnonzero(model.coef_)
+    array([2, 3, 6, 8])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -381,8 +444,8 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data is not as described here, if `schedule` is "linear" or "cosine", or if training
-            overflows. The estimator is then left as it was before.
+            If a parameter or the data is not as described here, if `schedule` is "linear" or "cosine", if
+            `early_stopping` is set, or if training overflows. The estimator is then left as it was before.
 
         Examples
         --------
@@ -522,7 +585,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 n_drops=DROPS if objective.kind.kinked else 0,
                 validating=held_out is not None,
             )
-            history = train(problem, optimizer, state, stopping, make_monitor(self.verbose), held_out)
+            history = train(problem, optimizer, state, stopping, monitor=make_monitor(self.verbose), held_out=held_out)
         return stopping, history
 
     def _publish(self, sample: Sample, units: Units, state: State, history: History, before: History) -> None:

@@ -21,11 +21,14 @@ def origin_and_unit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each column over the rows in `order`, or zero and the root mean square.
 
-    With a `level`, what outliers do not change: that quantile, or zero, and the median distance from it.
+    With a `level`, what outliers do not change: that quantile, or zero; and the median distance from the
+    median, or zero.
     """
     if level is not None:
-        origin = location(columns, order, weight, level) if centre else np.zeros(columns.shape[1])
-        return origin, unit_or_one(finite(name, distance(columns, order, weight, origin)), np.abs(origin))
+        origin = middle = np.zeros(columns.shape[1])
+        if centre:
+            origin, middle = (location(columns, order, weight, quantile) for quantile in (level, 0.5))
+        return origin, unit_or_one(finite(name, distance(columns, order, weight, middle)), np.abs(origin))
     mean, variance = column_moments(columns, order, weight)
     with np.errstate(over="ignore"):
         square = finite(name, variance + mean**2)

@@ -7,9 +7,10 @@ import numpy as np
 Reason = Literal["converged", "validation", "max_iter"]
 
 
-# The gradient of a loss with a kink does not vanish at the optimum: the iterates hover as widely as they step, and their
-# average is off to one side. A fit of such a loss that has ceased to improve goes on with DROP times the step size, and
-# an average that forgets as much of the past, DROPS times. Without, such fits missed up to 3e-2 of the null loss.
+# The gradient of a loss with a kink does not vanish at the optimum: the iterates hover as widely as they step, and
+# their average is off to one side. A fit of such a loss that has ceased to improve goes on with DROP times the step
+# size, and an average that takes only that share of the steps as done, DROPS times. Without, such fits missed up to
+# 3e-2 of the null loss.
 DROP, DROPS = 0.3, 4
 
 

@@ -57,6 +57,7 @@ def train(
     optimizer: Optimizer,
     state: State,
     stopping: Stopping,
+    *,
     monitor: Monitor,
     held_out: HeldOut | None = None,
 ) -> History:
@@ -75,7 +76,7 @@ def train(
     best, best_score = state, -math.inf
     while True:
         n_epochs = min(epochs_per_check, stopping.max_iter - history.n_iter)
-        objective = run_check(problem, optimizer, state, order, n_epochs, stopping.rate_factor)
+        objective = run_check(problem, optimizer, state, order, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
         history.n_iter += n_epochs
         history.loss_curve.append(float(np.mean(objective * problem.objective.loss_unit(problem.y_unit))))
         monitor.check(history.n_iter, history.loss_curve[-1])
@@ -101,7 +102,7 @@ def train(
 
 
 def run_check(
-    problem: Problem, optimizer: Optimizer, state: State, order: Order, n_epochs: int, rate_factor: float
+    problem: Problem, optimizer: Optimizer, state: State, order: Order, *, n_epochs: int, rate_factor: float
 ) -> np.ndarray:
     """Run the epochs up to the next check; return the objective per target, in the kernel's units."""
     n_steps = n_epochs * problem.steps_per_epoch

@@ -33,7 +33,7 @@ class HeldOut:
     units: Units
 
     def score(self, state: State) -> float:
-        """The share of the null loss that the published model explains: R2 for the squared error, a mean over targets."""
+        """The share of the null loss that the published model explains, a mean over targets: R2 for squared errors."""
         coef, intercept = self.units.to_user(state.published())
         prediction = np.ascontiguousarray(safe_sparse_dot(self.X, coef, dense_output=True) + intercept)
         _, losses = self.objective.loss(np.ones_like(intercept)).derivative_and_loss(self.y, prediction)
