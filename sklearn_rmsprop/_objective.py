@@ -83,8 +83,6 @@ class Objective:
 
     def penalty(self, coef: np.ndarray, y_unit: np.ndarray) -> np.ndarray:
         """The penalty of coefficients (n_features, n_targets), per target."""
-        if not self.is_penalized:
-            return np.zeros_like(y_unit)
         l1, l2 = self.strengths(y_unit)
         return l1 * np.abs(coef).sum(axis=0) + l2 / 2 * (coef**2).sum(axis=0)
 
@@ -94,14 +92,16 @@ class Objective:
         The best constant, or for some robust losses the median, which is nearly as good. Where that leaves nothing to
         gain, the loss of predicting zero is taken, and 1 for a target that is all zero: any yardstick serves there.
         """
-        origin = location(y, order, weight, self.level)
         loss = self.loss(y_unit)
-        result = np.ones_like(y_unit)
-        for constant in (np.zeros_like(origin), origin):
+
+        def mean_loss(constant: np.ndarray) -> np.ndarray:
             _, losses = loss.derivative_and_loss(y, np.ascontiguousarray(np.broadcast_to(constant, y.shape)))
-            mean, _ = column_moments(losses, order, weight)
-            result = np.where(mean > 0, mean, result)
-        return result
+            return column_moments(losses, order, weight)[0]
+
+        result = mean_loss(location(y, order, weight, self.level))
+        if not result.all():
+            result = np.where(result > 0, result, mean_loss(np.zeros_like(y_unit)))
+        return np.where(result > 0, result, 1.0)
 
 
 def make_objective(

@@ -82,6 +82,7 @@ def train(
         monitor.check(history.n_iter, history.loss_curve[-1])
         overflowed = not np.isfinite(objective).all()
         if held_out is not None and not overflowed:
+            problem.rows.store()
             score = held_out.score(state)
             history.validation_scores.append(score)
             objective = np.array([1 - score])
@@ -92,6 +93,7 @@ def train(
             break
         if stopping.rate_factor < rate_factor:
             state.forget(stopping.rate_factor / rate_factor)
+    problem.rows.store()
     if overflowed or not state.is_finite():
         raise ValueError(
             f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are "
@@ -113,5 +115,8 @@ def run_check(
         n_epochs=n_epochs, batch_size=problem.batch_size, decay_product=state.decay_product,
     )  # fmt: skip
     state.t += n_steps
+    loss = losses.mean(axis=0)
+    if not problem.objective.is_penalized:
+        return loss
     problem.rows.store()
-    return losses.mean(axis=0) + problem.objective.penalty(state.published()[:-1], problem.y_unit)
+    return loss + problem.objective.penalty(state.published()[:-1], problem.y_unit)

@@ -1,0 +1,425 @@
+"""What each default does to the fit, and where the defaults fail: the figures of docs/defaults.md.
+
+    python benchmarks/defaults.py                    # all tables, three to five minutes
+    python benchmarks/defaults.py --only failures    # or: settings, collinear, memory, exact
+
+It needs what `run.py` needs. The figure of merit is that of `fits.py`, the missed fraction of the explainable variance
+on the training rows, (MSE - MSE_opt) / (Var y - MSE_opt): 0 is least squares, 1 is predicting the mean. Times are CPU
+seconds on one core.
+
+*settings*: every default changed alone, and the textbook's recipe, on the data sets of ``DATA_SETS``.
+*failures*: the data on which the defaults do badly, each with what helps; ``FAILURES`` lists them.
+*collinear*: which of the many solutions is found where columns are linearly dependent.
+*memory*: the bias that a short memory (``decay_rate``) has on a skewed target.
+*exact*: the time of a fit beside that of an exact solver.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+
+import numpy as np
+import scipy.sparse
+from data import (
+    autoregressive,
+    diabetes,
+    diamonds_all_columns,
+    diamonds_carat,
+    gaussian,
+    large_column_means,
+    large_target,
+    linear_target,
+    mixed_scales,
+    zipf_csr,
+)
+from fits import Problem
+from scipy.sparse.linalg import lsqr
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from table import markdown, milliseconds
+from timing import one_core, seconds
+
+from sklearn_rmsprop import RMSpropRegressor
+
+SEEDS = range(3)
+N_NEW = 5000  # rows that no fit has seen
+
+SETTINGS = (
+    {},
+    {"learning_rate": 0.01},
+    {"learning_rate": 0.3},
+    {"decay_rate": 0.9},
+    {"decay_rate": 0.999},
+    {"decay_rate": "auto"},
+    {"epsilon": 0.01},
+    {"momentum": 0.9},
+    {"centered": True},
+    {"bias_correction": False},
+    {"schedule": "constant"},
+    {"schedule": "linear", "tol": None, "max_iter": 10},
+    {"average": False},
+    {"average": False, "schedule": "constant"},
+    {"batch_size": 8},
+    {"batch_size": 256},
+    {"tol": 1e-3},
+    {"tol": 1e-5},
+    {"n_iter_no_change": 2},
+    {"shuffle": False},
+    {"standardize": False},
+)
+TEXTBOOK = {
+    "learning_rate": 0.01,
+    "decay_rate": 0.9,
+    "schedule": "constant",
+    "average": False,
+    "bias_correction": False,
+    "standardize": False,
+    "tol": None,
+}
+# The textbook's loop has no stopping rule: so many epochs, and on small data so many steps.
+TEXTBOOK_EPOCHS, TEXTBOOK_STEPS = 50, 5000
+
+
+def heavy_noise(n_rows, n_columns):
+    """Return normal columns and a target half of whose variance is noise with Student's t(3) distribution."""
+    X, y = gaussian(n_rows, n_columns, noise=0.0)
+    return X, y + np.random.default_rng(0).standard_t(3, n_rows) / math.sqrt(3)
+
+
+def skewed_columns(n_rows, n_columns):
+    """Return log-normal columns (sigma 2: a hundredth of the entries makes up most of the variance)."""
+    rng = np.random.default_rng(0)
+    X = rng.lognormal(sigma=2, size=(n_rows, n_columns))
+    X /= X.std(axis=0)
+    return X, linear_target(rng, X)
+
+
+DATA_SETS = (
+    {
+        "diamonds carat": diamonds_carat,
+        "diamonds all": diamonds_all_columns,
+        "diabetes": diabetes,
+        "tiny": partial(gaussian, 50, 5),
+        "AR(0.95)": partial(autoregressive, 50_000, 50, 0.95),
+        "sparse CSR": partial(zipf_csr, 50_000, 1000, 33),
+    },
+    {
+        "scales 1e-2..1e2": partial(mixed_scales, 50_000, 30),
+        "y 1e5, sd 1e4": partial(large_target, 50_000, 20),
+        "means 100 sd": partial(large_column_means, 50_000, 20),
+        "t(3) noise": partial(heavy_noise, 50_000, 20),
+        "log-normal columns": partial(skewed_columns, 50_000, 20),
+    },
+)
+
+
+def problem_of(X, y):
+    """Return X and y with the least-squares optimum, also of sparse X."""
+    if not scipy.sparse.issparse(X):
+        return Problem.of(X, y)
+    A = scipy.sparse.hstack([X, np.ones((X.shape[0], 1))], format="csr")
+    A = A @ scipy.sparse.diags_array(1 / np.maximum(scipy.sparse.linalg.norm(A, axis=0), 1e-12))
+    residual_norm = lsqr(A, y, atol=1e-12, btol=1e-12, iter_lim=10_000)[3]
+    return Problem(X, y, residual_norm**2 / len(y))
+
+
+def standardised(problem):
+    """Return the problem in the units that a StandardScaler gives to X and y, as tutorials have it."""
+    X = StandardScaler(with_mean=not scipy.sparse.issparse(problem.X)).fit_transform(problem.X)
+    scale = problem.y.std()
+    return Problem(X, (problem.y - problem.y.mean()) / scale, problem.optimal_mse / scale**2)
+
+
+def short(value):
+    """Return a figure as text: one digit and an exponent where it is small or large."""
+    if value < 1e-12:
+        return "0"  # the rounding of the mean square itself, of either sign
+    text = f"{value:.0e}" if not 0.1 <= value < 100 else f"{value:.2g}"
+    return text.replace("e-0", "e-").replace("e+0", "e")
+
+
+def describe(params):
+    """Return the settings that are not the default."""
+    return ", ".join(f"{name}={value!r}" for name, value in params.items()) or "defaults"
+
+
+def cell(problem, params):
+    """Return the worst missed fraction of the seeds, and the most epochs."""
+    models = [RMSpropRegressor(random_state=seed, **params).fit(problem.X, problem.y) for seed in SEEDS]
+    return f"{short(max(map(problem.missed, models)))} ({max(model.n_iter_ for model in models)})"
+
+
+def column(name, build, progress):
+    """Return the heading and the figures of one data set."""
+    progress(f"settings: {name}")
+    problem = problem_of(*build())
+    n_rows, n_columns = problem.X.shape
+    textbook = TEXTBOOK | {"max_iter": max(TEXTBOOK_EPOCHS, math.ceil(TEXTBOOK_STEPS * 32 / n_rows))}
+    cells = [cell(problem, params) for params in SETTINGS]
+    cells += [cell(standardised(problem), textbook), cell(problem, textbook)]
+    return [f"{name}, {n_rows} x {n_columns}", *cells]
+
+
+def settings_report(progress):
+    """Return the tables of single changes: settings down, data sets across."""
+    names = [*map(describe, SETTINGS), "textbook, on standardised data", "textbook, on raw data"]
+    tables = []
+    for data_sets in DATA_SETS:
+        columns = [column(name, build, progress) for name, build in data_sets.items()]
+        tables.append(markdown(*split_header(["setting", *names], *columns)))
+    return "## Each default changed alone: missed, worst of three seeds (epochs)\n\n" + "\n\n".join(tables)
+
+
+def split_header(*columns):
+    """Turn columns, each with its heading, into a header and rows."""
+    header, *rows = zip(*columns, strict=True)
+    return header, rows
+
+
+# The builders below take a seed and the number of rows, the last N_NEW of which no fit sees.
+
+
+def conditioned(seed, n_rows, *, n_columns=20, condition):
+    """Draw columns whose covariance has this condition number; every principal direction matters as much."""
+    rng = np.random.default_rng(seed)
+    Z = rng.standard_normal((n_rows, n_columns))
+    rotation = np.linalg.qr(rng.standard_normal((n_columns, n_columns)))[0]
+    scales = np.logspace(0, -np.log10(condition) / 2, n_columns)
+    return (Z * scales) @ rotation, linear_target(rng, Z)
+
+
+def normal(seed, n_rows, *, n_columns, noise=1.0):
+    """Draw independent normal columns."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_columns))
+    return X, linear_target(rng, X, noise)
+
+
+def distant_entries(seed, n_rows, *, mean):
+    """Draw CSR columns with all entries stored, and far from zero."""
+    X, y = normal(seed, n_rows, n_columns=20)
+    return scipy.sparse.csr_matrix(X + mean), y
+
+
+def one_hot(seed, n_rows, *, n_columns=300):
+    """Draw one categorical column, one-hot as CSR; from 400 rows each down to one or two."""
+    rng = np.random.default_rng(seed)
+    category = np.minimum(rng.geometric(0.02, n_rows) - 1, n_columns - 1)
+    category[:n_columns] = np.arange(n_columns)  # each at least once in the training rows
+    X = scipy.sparse.csr_matrix((np.ones(n_rows), category, np.arange(n_rows + 1)), shape=(n_rows, n_columns))
+    return X, linear_target(rng, X)
+
+
+def correlated(seed, n_rows):
+    """Return AR(0.95) columns, the same for each seed."""
+    return autoregressive(n_rows, 20, 0.95)
+
+
+def sorted_rows(seed, n_rows):
+    """Draw independent columns; the rows of the training part are sorted by the target."""
+    X, y = normal(seed, n_rows, n_columns=20)
+    order = np.r_[np.argsort(y[:-N_NEW]), n_rows - N_NEW : n_rows]
+    return X[order], y[order]
+
+
+def same(X):
+    """Return X as it is."""
+    return X
+
+
+def dense(X):
+    """Return a sparse X as an array."""
+    return X.toarray()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A model to try: ``make`` takes a seed, ``view`` the features as the case has them."""
+
+    name: str
+    make: Callable
+    view: Callable = same
+
+
+def ours(view=same, **params):
+    """Return an attempt with RMSpropRegressor."""
+    name = describe(params) + (", dense array" if view is dense else "")
+    return Attempt(name, lambda seed: RMSpropRegressor(random_state=seed, **params), view)
+
+
+WHITENED = Attempt("PCA(whiten=True) before it", lambda seed: make_pipeline(PCA(whiten=True), ours().make(seed)))
+EXACT = Attempt("LinearRegression()", lambda seed: LinearRegression())
+RIDGE = Attempt("Ridge()", lambda seed: Ridge())
+STRONG_RIDGE = Attempt("Ridge(alpha=1000)", lambda seed: Ridge(alpha=1000))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Data that give the defaults trouble, and attempts to do better."""
+
+    name: str
+    build: Callable
+    n_rows: int
+    attempts: tuple
+    n_seeds: int = len(SEEDS)
+
+
+SLOW_VALLEY = (ours(), ours(tol=1e-6), ours(momentum=0.9, tol=1e-6), WHITENED, RIDGE, EXACT)
+WIDE = (
+    ours(),
+    ours(learning_rate=0.01),
+    ours(learning_rate=0.001),
+    ours(batch_size=None),
+    ours(learning_rate=0.01, batch_size=None),
+    EXACT,
+)
+FEW_ROWS = (ours(), ours(tol=1e-6), ours(n_iter_no_change=20), ours(batch_size=8), ours(batch_size=None), EXACT)
+DISTANT = (ours(), ours(momentum=0.9), ours(dense))
+ONE_HOT = tuple(
+    ours(view, **params)
+    for view in (dense, same)
+    for params in ({}, {"learning_rate": 0.01}, {"decay_rate": 0.999}, {"decay_rate": "auto"})
+)
+BATCHES = (
+    ours(),
+    ours(batch_size=1000),
+    ours(batch_size=5000),
+    ours(batch_size=5000, momentum=0.9),
+    ours(batch_size=None),
+    ours(batch_size=None, momentum=0.9),
+)
+FAILURES = (
+    Failure("condition number 1e4", partial(conditioned, condition=1e4), 20_000, SLOW_VALLEY),
+    Failure("condition number 1e5", partial(conditioned, condition=1e5), 20_000, SLOW_VALLEY),
+    Failure("condition number 1e6", partial(conditioned, condition=1e6), 20_000, SLOW_VALLEY),
+    Failure("independent, half noise", partial(normal, n_columns=300), 1000, WIDE),
+    Failure("independent, half noise", partial(normal, n_columns=1000), 300, (*WIDE, STRONG_RIDGE)),
+    Failure("independent, no noise", partial(normal, n_columns=1000, noise=0.0), 300, WIDE),
+    Failure("independent, no noise", partial(normal, n_columns=3000, noise=0.0), 300, WIDE),
+    Failure("few rows, 50 draws", partial(normal, n_columns=10), 100, FEW_ROWS, n_seeds=50),
+    Failure("CSR, entries 10 ± 1", partial(distant_entries, mean=10), 20_000, DISTANT),
+    Failure("CSR, entries 100 ± 1", partial(distant_entries, mean=100), 20_000, DISTANT),
+    Failure("one-hot", one_hot, 20_000, ONE_HOT),
+    Failure("large batches, AR(0.95)", correlated, 50_000, BATCHES),
+    Failure("rows sorted by the target", sorted_rows, 50_000, (ours(), ours(shuffle=False))),
+)
+
+
+def attempt_row(failure, attempt):
+    """Return a row of the table of failures."""
+    missed, epochs, times, scores = [], [], [], []
+    for seed in range(failure.n_seeds):
+        X, y = failure.build(seed, failure.n_rows + N_NEW)
+        train, new = slice(failure.n_rows), slice(failure.n_rows, None)
+        problem = Problem.of(X[train].toarray() if scipy.sparse.issparse(X) else X[train], y[train])
+        problem = replace(problem, X=attempt.view(X[train]))
+        model = attempt.make(seed)
+        times.append(seconds(partial(model.fit, problem.X, problem.y)))
+        missed.append(problem.missed(model))
+        epochs.append(getattr(model[-1] if hasattr(model, "steps") else model, "n_iter_", None))
+        scores.append(model.score(attempt.view(X[new]), y[new]))
+    return (
+        f"{failure.name}, {failure.n_rows} x {X.shape[1]}",
+        attempt.name,
+        short(max(missed)),
+        short(median(missed)),
+        "" if epochs[0] is None else str(max(epochs)),
+        milliseconds(median(times)),
+        f"{median(scores):.3f}",
+    )
+
+
+def failures_report(progress):
+    """Return the table of failures and remedies."""
+    header = ("data", "model", "missed, worst", "median", "epochs", "ms", "R2, new rows")
+    rows = []
+    for failure in FAILURES:
+        progress(f"failures: {failure.name}")
+        first, *others = [attempt_row(failure, attempt) for attempt in failure.attempts]
+        rows += [first, *(("", *row[1:]) for row in others)]
+    return "## Where the defaults fail, and what helps\n\n" + markdown(header, rows)
+
+
+def collinear_report(progress):
+    """Return the table of solutions for the diamonds, whose 26 columns have rank 23."""
+    progress("collinear")
+    problem = problem_of(*diamonds_all_columns())
+    n_columns = problem.X.shape[1]
+    exact = LinearRegression().fit(problem.X, problem.y)
+    fits = {
+        "LinearRegression()": exact,
+        "defaults": RMSpropRegressor(random_state=0).fit(problem.X, problem.y),
+        "defaults, coef_init: all 3000": RMSpropRegressor(random_state=0).fit(
+            problem.X, problem.y, coef_init=np.full(n_columns, 3000.0)
+        ),
+    }
+    rows = [
+        (name, short(problem.missed(model)), f"{np.linalg.norm(model.coef_) / np.linalg.norm(exact.coef_):.2f}")
+        for name, model in fits.items()
+    ]
+    header = ("model", "missed", "norm of coef_ / smallest")
+    return "## Collinear columns: diamonds with all categories one-hot, rank 23 of 26\n\n" + markdown(header, rows)
+
+
+def memory_report(progress):
+    """Return the table of the bias on a target with log-normal noise."""
+    progress("memory")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 1))
+    y = X[:, 0] + rng.lognormal(size=20_000)
+    decay_rates = (0.9, 0.99, 0.999, "auto")
+
+    def bias(decay_rate, batch_size):
+        params = {"decay_rate": decay_rate, "batch_size": batch_size}
+        models = [RMSpropRegressor(random_state=seed, **params).fit(X, y) for seed in SEEDS]
+        return f"{np.mean([np.mean(model.predict(X) - y) for model in models]) / y.std():z.3f}"
+
+    rows = [(n, *(bias(decay_rate, n) for decay_rate in decay_rates)) for n in (1, 8, 32, 128)]
+    title = "## Log-normal noise: mean prediction minus mean target, in standard deviations of the target"
+    return title + "\n\n" + markdown(("batch_size", *map(str, decay_rates)), rows)
+
+
+def exact_report(progress):
+    """Return the table of times beside the exact solvers."""
+    rows = []
+    for n_rows, n_columns in ((50_000, 1), (50_000, 10), (50_000, 100), (20_000, 300), (20_000, 1000)):
+        progress(f"exact: {n_rows} x {n_columns}")
+        X, y = gaussian(n_rows, n_columns)
+        models = (RMSpropRegressor(random_state=0), LinearRegression(), Ridge())
+        times = [min(seconds(partial(model.fit, X, y)) for _ in range(2)) for model in models]
+        rows.append((f"{n_rows} x {n_columns}", *map(milliseconds, times), short(problem_of(X, y).missed(models[0]))))
+    header = ("rows x columns", "RMSpropRegressor() ms", "LinearRegression() ms", "Ridge() ms", "ours missed")
+    return "## Least squares, independent columns, half noise: exact solvers\n\n" + markdown(header, rows)
+
+
+TABLES = {
+    "settings": settings_report,
+    "failures": failures_report,
+    "collinear": collinear_report,
+    "memory": memory_report,
+    "exact": exact_report,
+}
+
+
+def main():
+    """Print the tables that the command line asks for; progress goes to standard error."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=TABLES, help="one of the tables")
+    arguments = parser.parse_args()
+
+    def progress(message):
+        print(message, file=sys.stderr, flush=True)
+
+    with one_core():
+        for name in [arguments.only] if arguments.only else TABLES:
+            print(TABLES[name](progress), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
