@@ -112,7 +112,7 @@ class Units:
         if sparse.issparse(X):
             per_feature = per_feature / touch_probability(X, order, batch_size)
         per_coordinate = np.append(per_feature, 0.0)[:, np.newaxis]
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             l1, l2 = ((per_coordinate * strength).astype(X.dtype) for strength in objective.strengths(self.y_unit))
         if not (np.isfinite(l1).all() and np.isfinite(l2).all()):
             raise ValueError(

@@ -183,7 +183,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Epochs run, each call of `partial_fit` counting as one.
 
     t_ : int
-        Update steps done.
+        Update steps done; with `early_stopping` up to the check with the best score.
 
     loss_curve_ : list of float
         Training objective at each check, a mean over the targets: the weighted mean loss of the published iterate, each

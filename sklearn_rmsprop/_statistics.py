@@ -13,7 +13,7 @@ ROUNDINGS = 64
 NORMAL_MAD = 1.4826
 
 # Rows of a sparse matrix that are counted at a time, which bounds the memory for it.
-ROWS_COUNTED = 1 << 16
+ROWS_COUNTED = 1 << 12
 
 
 def origin_and_unit(
@@ -91,10 +91,11 @@ def touch_probability(X: sparse.csr_matrix, order: np.ndarray, batch_size: int) 
     takes_part[order] = True
     count = np.zeros(X.shape[1])
     for start in range(0, X.shape[0], ROWS_COUNTED):
-        part = slice(X.indptr[start], X.indptr[min(start + ROWS_COUNTED, X.shape[0])])
-        entries = np.diff(X.indptr[start : start + ROWS_COUNTED + 1])
-        taken = np.repeat(takes_part[start : start + ROWS_COUNTED], entries)
-        count += np.bincount(X.indices[part][taken], minlength=X.shape[1])
+        rows = X[start : start + ROWS_COUNTED]
+        if not rows.has_canonical_format:
+            rows.sum_duplicates()  # of the slice, which is a copy
+        taken = np.repeat(takes_part[start : start + ROWS_COUNTED], np.diff(rows.indptr))
+        count += np.bincount(rows.indices[taken], minlength=X.shape[1])
     n_rows = len(order)
     whole, rest = divmod(n_rows, batch_size)
     other = np.maximum(n_rows - count, 0)

@@ -31,9 +31,6 @@ CONFIGURATIONS: dict[str, dict] = {
     "absolute error": {"loss": "absolute_error"},
     "huber": {"loss": "huber"},
     "quantile": {"loss": "quantile", "quantile": 0.6},
-    "epsilon insensitive": {"loss": "epsilon_insensitive", "delta": 0.1},
-    "squared epsilon insensitive": {"loss": "squared_epsilon_insensitive", "delta": 0.1},
-    "l2": {"penalty": "l2", "alpha": 0.01},
     "l1": {"penalty": "l1", "alpha": 0.01},
     "elasticnet with momentum": {"penalty": "elasticnet", "alpha": 0.01, "momentum": 0.5},
 }

@@ -5,6 +5,7 @@ Nothing here is shared with the package. `follow` is one loop over steps that ke
 end are those of the RMSprop tutorial behind this project, as published.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ class Path:
 
     `coef[k]` and `intercept[k]` have the shapes of the estimator's `coef_` and `intercept_` after k
     steps. `epoch_losses[e]` holds one value a target: the weighted mean over the rows of epoch e of
-    half the squared error that the published iterate made on a row before it was trained on.
+    the loss, without the penalty, that the average made on a row before it was trained on.
     """
 
     coef: np.ndarray
@@ -38,6 +39,32 @@ def step_sizes(schedule, learning_rate, n_steps):
     return schedule(t)
 
 
+def derivative_and_loss(error, loss, delta=1.0, quantile=0.5):
+    """Return dloss/dprediction and the loss for error = prediction - y."""
+    size, sign = np.abs(error), np.sign(error)
+    excess = np.maximum(size - delta, 0)
+    if loss == "squared_error":
+        return error, error**2 / 2
+    if loss == "absolute_error":
+        return sign, size
+    if loss == "huber":
+        return np.clip(error, -delta, delta), np.where(size <= delta, error**2 / 2, delta * (size - delta / 2))
+    if loss == "quantile":
+        slope = np.where(error > 0, 1 - quantile, np.where(error < 0, -quantile, 0.0))
+        return slope, slope * error
+    if loss == "epsilon_insensitive":
+        return np.where(excess > 0, sign, 0.0), excess
+    if loss == "squared_epsilon_insensitive":
+        return sign * excess, excess**2 / 2
+    raise ValueError(loss)
+
+
+def penalty_parts(penalty=None, alpha=1e-4, l1_ratio=0.15):
+    """Return the factors of |w|_1 and of |w|^2 / 2 in the objective."""
+    l1_ratio = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[penalty]
+    return (0.0, 0.0) if penalty is None else (alpha * l1_ratio, alpha * (1 - l1_ratio))
+
+
 def follow(
     X,
     y,
@@ -45,6 +72,12 @@ def follow(
     rates,
     decay_rate,
     epochs,
+    loss="squared_error",
+    delta=1.0,
+    quantile=0.5,
+    l1=0.0,
+    l2=0.0,
+    sparse=False,
     epsilon=1e-8,
     momentum=0.0,
     centered=False,
@@ -57,10 +90,17 @@ def follow(
     coef_init=None,
     intercept_init=None,
 ):
-    """Run mini-batch RMSprop on half the mean squared error and keep every iterate.
+    """Run mini-batch RMSprop on the mean loss + l1 |w|_1 + l2 / 2 |w|^2 and keep every iterate.
 
     `rates` is one step size, or an array with one per step; `orders` one permutation of the rows
-    (those of positive weight) per epoch, by default always first to last.
+    (those of positive weight) per epoch, by default always first to last. `l1`, `l2` and `delta`
+    are numbers or arrays that broadcast to (n_features, n_targets) and (n_targets,). `sparse`: a
+    batch penalises the columns alone in which it has an entry, and those the more, the fewer do.
+
+    The L2 penalty is implicit: it is the new coefficient that it pulls at, not the old one. The L1
+    penalty is dual averaging: the steps are summed up, of the sum what its accumulated steps,
+    the threshold, amount to is taken off towards zero, and the rest is the coefficient. A threshold
+    that is more than 20 steps beyond the sum is cut to that.
     """
     X, y, weight = _positive_weight_rows(X, y, sample_weight)
     n_rows, n_features = X.shape
@@ -69,57 +109,106 @@ def follow(
     if batch_size is None:
         batch_size = n_rows
 
-    # The intercept is the coefficient of one more column, of ones.
-    columns = np.column_stack([X, np.ones(n_rows)]) if fit_intercept else X
-    w = np.zeros((columns.shape[1], n_targets))
+    l1, l2 = (np.broadcast_to(factor, (n_features, n_targets)) for factor in (l1, l2))
+    if sparse and (np.any(l1) or np.any(l2)):
+        probability = _touch_probability(X, batch_size)[:, np.newaxis]
+        l1, l2 = l1 / probability, l2 / probability
+    # The intercept is the coefficient of one more column, of ones, and not penalised.
+    columns = X
+    if fit_intercept:
+        columns = np.column_stack([X, np.ones(n_rows)])
+        l1, l2 = (np.vstack([factor, np.zeros(n_targets)]) for factor in (l1, l2))
+    start = np.zeros((columns.shape[1], n_targets))
     if coef_init is not None:
-        w[:n_features] = np.reshape(coef_init, (n_targets, n_features)).T
+        start[:n_features] = np.reshape(coef_init, (n_targets, n_features)).T
     if intercept_init is not None:
-        w[n_features] = intercept_init
+        start[n_features] = intercept_init
 
-    square = np.zeros_like(w)  # moving average of g ** 2
-    mean = np.zeros_like(w)  # moving average of g
-    velocity = np.zeros_like(w)
-    averaged = w
-    missing = 1.0  # the part of the moving averages' weight that still lies on their zero start
+    coordinates = _Coordinates(
+        start,
+        decay_rate=decay_rate,
+        epsilon=epsilon,
+        momentum=momentum,
+        centered=centered,
+        bias_correction=bias_correction,
+        average=average,
+    )
     steps_per_epoch = -(-n_rows // batch_size)
     rates = np.broadcast_to(rates, epochs * steps_per_epoch)
-
-    t = 0
-    published = [w]
+    published = [start]
     losses = np.zeros((epochs, n_targets))
     for epoch in range(epochs):
         order = np.arange(n_rows) if orders is None else orders[epoch]
-        for start in range(0, n_rows, batch_size):
-            batch = order[start : start + batch_size]
+        for first in range(0, n_rows, batch_size):
+            batch = order[first : first + batch_size]
             x, v = columns[batch], weight[batch, np.newaxis]
-            t += 1
-            decay = 1 - 0.9 / t if decay_rate == "auto" else decay_rate
 
-            seen = x @ published[-1] - targets[batch]
-            losses[epoch] += np.sum(v * seen**2 / 2, axis=0) / n_rows
+            _, seen = derivative_and_loss(x @ coordinates.averaged - targets[batch], loss, delta, quantile)
+            losses[epoch] += np.sum(v * seen, axis=0) / n_rows
 
-            residual = x @ w - targets[batch]
-            g = x.T @ (v * residual) / len(batch)
-            square = decay * square + (1 - decay) * g**2
-            mean = decay * mean + (1 - decay) * g
-            missing *= decay
-            spread = np.maximum(square - mean**2, 0) if centered else square
-            if bias_correction:
-                spread = spread / (1 - missing)
-            velocity = momentum * velocity + g / (np.sqrt(spread) + epsilon)
-            w = w - rates[t - 1] * velocity
-
-            averaged = averaged + 4 / (t + 3) * (w - averaged)
-            published.append(averaged if average else w)
+            slope, _ = derivative_and_loss(x @ coordinates.w - targets[batch], loss, delta, quantile)
+            met = (x != 0).any(axis=0)[:, np.newaxis] if sparse else np.True_
+            coordinates.step(x.T @ (v * slope) / len(batch), rates[coordinates.t], l1 * met, l2 * met, met)
+            published.append(coordinates.published())
 
     return _path(np.array(published), n_features, losses, np.ndim(y))
+
+
+class _Coordinates:
+    """The coefficients, of shape (n_features + 1, n_targets), and what RMSprop keeps about each of them."""
+
+    def __init__(self, w, *, decay_rate, epsilon, momentum, centered, bias_correction, average):
+        self.decay_rate, self.epsilon, self.momentum = decay_rate, epsilon, momentum
+        self.centered, self.bias_correction, self.average = centered, bias_correction, average
+        self.t = 0
+        self.w = self.averaged = w
+        self.square = np.zeros_like(w)  # moving average of g ** 2
+        self.mean = np.zeros_like(w)  # moving average of g
+        self.velocity = np.zeros_like(w)
+        self.missing = 1.0  # the part of the moving averages' weight that still lies on their zero start
+        self.threshold = np.zeros_like(w)  # accumulated steps of the L1 penalty
+        self.offset = np.zeros_like(w)  # what it takes off the accumulated other steps
+        self.active = np.zeros_like(w)  # the last step before or after which the coefficient was not 0
+
+    def step(self, g, rate, l1, l2, met):
+        """Go a step, from the gradient of the loss; `met` says for which of them L1 gathers steps."""
+        self.t += 1
+        before = self.w
+        decay = 1 - 0.9 / self.t if self.decay_rate == "auto" else self.decay_rate
+        g = g + l2 * before
+        slope = g + l1 * np.sign(before)
+        self.square = decay * self.square + (1 - decay) * slope**2
+        self.mean = decay * self.mean + (1 - decay) * slope
+        self.missing *= decay
+        spread = np.maximum(self.square - self.mean**2, 0) if self.centered else self.square
+        if self.bias_correction:
+            spread = spread / (1 - self.missing)
+        metric = np.sqrt(spread) + self.epsilon + rate * l2
+        self.velocity = self.momentum * self.velocity + g / metric
+
+        total = before + self.offset - rate * self.velocity
+        gathered = self.threshold + rate / (1 - self.momentum) * l1 / metric
+        self.threshold = np.where(met, np.minimum(gathered, np.abs(total) + 20 * rate), self.threshold)
+        self.offset = np.clip(total, -self.threshold, self.threshold)
+        self.w = total - self.offset
+        self.active = np.where((before != 0) | (self.w != 0), self.t, self.active)
+        self.averaged = self.averaged + 4 / (self.t + 3) * (self.w - self.averaged) if self.average else self.w
+
+    def published(self):
+        """Return the average; an average is never 0, but a coefficient that has been for a fifth of all steps is."""
+        at_rest = (self.threshold > 0) & (self.w == 0) & (self.t - self.active >= 0.2 * self.t)
+        return np.where(at_rest, 0, self.averaged)
 
 
 def follow_standardized(
     X,
     y,
     *,
+    loss="squared_error",
+    delta=1.0,
+    quantile=0.5,
+    l1=0.0,
+    l2=0.0,
     sparse=False,
     sample_weight=None,
     fit_intercept=True,
@@ -132,13 +221,17 @@ def follow_standardized(
     Weighted means are taken off and weighted population standard deviations are the units. Without
     an intercept nothing is taken off and the units are root mean squares. `sparse` treats X, still
     a dense array, as the estimator treats a sparse one: nothing is taken off its columns, and their
-    units are the root mean squares of their nonzero entries.
+    units are four times the root mean squares of their nonzero entries. With a robust loss, the
+    target's origin is its median, or the quantile, and its unit the median distance from the median.
     """
     X, y, weight = _positive_weight_rows(X, y, sample_weight)
-    y_mean, y_unit = _origin_and_unit(y, weight, fit_intercept)
+    if loss in ("squared_error", "squared_epsilon_insensitive"):
+        y_mean, y_unit = _origin_and_unit(y, weight, fit_intercept)
+    else:
+        y_mean, y_unit = _quantile_and_unit(y, weight, fit_intercept, quantile if loss == "quantile" else 0.5)
     if sparse:
         x_mean = np.zeros(X.shape[1])
-        x_unit = np.array([_nonzero_root_mean_square(column, weight) for column in X.T])
+        x_unit = 4 * np.array([_nonzero_root_mean_square(column, weight) for column in X.T])
     else:
         x_mean, x_unit = _origin_and_unit(X, weight, fit_intercept)
 
@@ -147,9 +240,16 @@ def follow_standardized(
         if intercept_init is not None:
             intercept_init = (intercept_init + coef_init @ x_mean - y_mean) / y_unit
         coef_init = coef_init * x_unit / y_unit[..., np.newaxis]
+    loss_unit = y_unit ** (1 if loss in ("absolute_error", "quantile", "epsilon_insensitive") else 2)
     path = follow(
         (X - x_mean) / x_unit,
         (y - y_mean) / y_unit,
+        loss=loss,
+        delta=delta / y_unit,
+        quantile=quantile,
+        l1=l1 / x_unit[:, np.newaxis] * (y_unit / loss_unit),
+        l2=l2 / x_unit[:, np.newaxis] ** 2 * (y_unit**2 / loss_unit),
+        sparse=sparse,
         sample_weight=weight,
         fit_intercept=fit_intercept,
         coef_init=coef_init,
@@ -158,7 +258,7 @@ def follow_standardized(
     )
     coef = path.coef * y_unit[..., np.newaxis] / x_unit
     intercept = y_mean + y_unit * path.intercept - coef @ x_mean
-    return Path(coef, intercept, path.epoch_losses * y_unit**2)
+    return Path(coef, intercept, path.epoch_losses * loss_unit)
 
 
 def _origin_and_unit(a, weight, centred):
@@ -172,10 +272,38 @@ def _origin_and_unit(a, weight, centred):
     return mean, np.where(unit > 0, unit, np.where(mean != 0, np.abs(mean), 1.0))
 
 
+def _quantile_and_unit(y, weight, centred, level):
+    """Return what is taken off the targets for a robust loss, and what they are then divided by."""
+
+    def weighted_quantile(values, level):
+        by_size = np.argsort(values)
+        share = np.cumsum(weight[by_size]) / np.sum(weight)
+        return values[by_size[share > level + 1e-12][0]]
+
+    origin, unit = np.zeros(y.shape[1:]), np.ones(y.shape[1:])
+    for k in np.ndindex(y.shape[1:]):
+        column = y[(slice(None), *k)]
+        middle = 0.0
+        if centred:
+            origin[k], middle = weighted_quantile(column, level), weighted_quantile(column, 0.5)
+        # A normal distribution's standard deviation is that many times its median deviation.
+        unit[k] = 1.4826 * weighted_quantile(np.abs(column - middle), 0.5)
+    assert (unit > 0).all(), "the reference knows nothing of targets that are mostly one number"
+    return origin, unit
+
+
+def _touch_probability(X, batch_size):
+    """Return the mean over an epoch's batches of the probability to have an entry of each column."""
+    n_rows, count = len(X), np.count_nonzero(X, axis=0)
+    sizes = [min(batch_size, n_rows - start) for start in range(0, n_rows, batch_size)]
+    missed = [[math.comb(n_rows - n, size) / math.comb(n_rows, size) for size in sizes] for n in count.tolist()]
+    return np.where(count > 0, 1 - np.mean(missed, axis=1), 1.0)
+
+
 def _nonzero_root_mean_square(column, weight):
     nonzero = column != 0
     if not nonzero.any():
-        return 1.0
+        return 0.25  # the unit is then 1
     return np.sqrt(np.average(column[nonzero] ** 2, weights=weight[nonzero]))
 
 
@@ -208,13 +336,17 @@ def follow_epochs(X, y, params, epochs, sample_weight=None, **options):
     steps_per_epoch = -(-n_rows // (params["batch_size"] or n_rows))
     n_steps = epochs * steps_per_epoch
     shared = {"decay_rate", "epsilon", "momentum", "centered", "bias_correction", "average"}
-    shared |= {"batch_size", "fit_intercept"}
+    shared |= {"batch_size", "fit_intercept", "loss", "delta", "quantile"}
+    penalty = {name: params[name] for name in ("penalty", "alpha", "l1_ratio") if name in params}
+    l1, l2 = penalty_parts(**penalty)
     path = (follow_standardized if params["standardize"] else follow)(
         X,
         y,
         rates=step_sizes(params["schedule"], params["learning_rate"], n_steps),
         epochs=epochs,
         sample_weight=sample_weight,
+        l1=l1,
+        l2=l2,
         **{name: value for name, value in params.items() if name in shared},
         **options,
     )
