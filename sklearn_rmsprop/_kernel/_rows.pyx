@@ -1,9 +1,9 @@
 """Rows of X together with the coefficients that act on them: what a mini-batch does, whatever the storage.
 
 The classes below own the memory that the C structures point into; the work itself is in dense_template.h and
-csr_template.h. A state is any object with the C-contiguous arrays named below, each (n_features + 1, n_targets) with the
-intercept last; `average` is double, the others of the rows' type. `penalties` are None or two such arrays, those of the L1
-and of the L2 penalty.
+csr_template.h. A state is any object with the C-contiguous arrays named below, each (n_features + 1, n_targets) with
+the intercept last; `average` is double, the others of the rows' type. `penalties` are None or two such arrays, those of
+the L1 and of the L2 penalty.
 """
 
 from libc.stdint cimport uintptr_t
