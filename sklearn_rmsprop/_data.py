@@ -50,8 +50,8 @@ class Units:
     """Origin and unit of the columns, the targets and the weights in the kernel.
 
     The kernel's features are (x - x_mean) / x_unit and its targets (y - y_mean) / y_unit. Features are converted on the
-    fly, targets and weights in a copy. `y_size` is the root mean square of the targets, not centred, in their unit:
-    what the kernel's are rounded by.
+    fly, targets and weights in a copy. `y_size` is how large the targets are, not centred, in their unit (a root mean
+    square, or with a robust loss a median size): what the kernel's are rounded by.
     """
 
     x_mean: np.ndarray

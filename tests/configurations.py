@@ -11,6 +11,15 @@ TEXTBOOK = {
     "shuffle": False,
 }
 
+# On top of the textbook's: what the defaults change in a step, at a rate that small raw data bears.
+LIKE_DEFAULTS = {
+    "average": True,
+    "bias_correction": True,
+    "decay_rate": 0.99,
+    "schedule": "invsqrt",
+    "learning_rate": 0.03,
+}
+
 # Parameters of RMSpropRegressor. In each one small standardised data is fitted well, and batches
 # hold at least the 27 rows that scikit-learn's checks on sample weights need in one batch. Without
 # bias correction the first step is ten times the rate, after which rounding is amplified: those

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import oracles
 import pytest
-from configurations import TEXTBOOK
+from configurations import LIKE_DEFAULTS, TEXTBOOK
 from reference import assert_model, follow_epochs
 from scipy import sparse
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
@@ -39,13 +39,7 @@ CASES = {
     "centered": {"centered": True, "momentum": 0.5, "decay_rate": 0.99},
     "large epsilon": {"epsilon": 0.5, "learning_rate": 0.03},
     "no intercept": {"fit_intercept": False},
-    "defaults": {
-        "average": True,
-        "bias_correction": True,
-        "decay_rate": 0.99,
-        "schedule": "invsqrt",
-        "learning_rate": 0.03,
-    },
+    "defaults": LIKE_DEFAULTS,
     "standardized": {
         "average": True,
         "bias_correction": True,

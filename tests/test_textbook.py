@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import pytest
-from configurations import TEXTBOOK
+from configurations import LIKE_DEFAULTS, TEXTBOOK
 from reference import assert_model, follow_epochs
 from scipy import sparse
 
@@ -51,13 +51,7 @@ CASES = {
     "callable schedule": {"schedule": shrinking_rates},
     "callable schedule, momentum": {"schedule": shrinking_rates, "momentum": 0.5},
     "no intercept": {"fit_intercept": False},
-    "defaults": {
-        "average": True,
-        "bias_correction": True,
-        "decay_rate": 0.99,
-        "schedule": "invsqrt",
-        "learning_rate": 0.03,
-    },
+    "defaults": LIKE_DEFAULTS,
 }
 BATCH_SIZES = [1, 3, 7, 32, None]
 

@@ -10,9 +10,9 @@ enum { CHUNK = 32 };
 
 enum { TARGETS_AHEAD = 32 };
 
-/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side; weights that are one repeated number
- * stay as they are. The loops over one target are
- * written out, here and below: with an inner loop of length 1 they took longer than all else on a table of one column. */
+/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side; weights that are one repeated
+ * number stay as they are. The loops over one target are written out, here and below: with an inner loop of length 1 they
+ * took longer than all else on a table of one column. */
 static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_ahead, ptrdiff_t n_targets,
                           const double *restrict y, Sequence weight, double *restrict y_chunk,
                           double *restrict weight_chunk)

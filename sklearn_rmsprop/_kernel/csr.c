@@ -38,7 +38,8 @@ static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const Plan *
         for (uint32_t step = c->last; step < i && shrunk > NEGLIGIBLE; step++) {
             shrunk *= plan->momentum;
             c->velocity *= plan->momentum;
-            move(c, penalty, at(plan->rate, step) * c->inverse_unit * c->velocity, at(plan->kept, step), plan->t + step + 1);
+            const double drift = at(plan->rate, step) * c->inverse_unit * c->velocity;
+            move(c, penalty, drift, at(plan->kept, step), plan->t + step + 1);
         }
         if (shrunk <= NEGLIGIBLE)
             c->velocity = 0;

@@ -8,6 +8,7 @@
 /* `real` below is float or double, as the rows are. The coordinates are (n_features + 1) x n_targets, targets side by
  * side, the intercept last: a feature that is always 1. Rows are centred on the fly, x - mean, at one correction per
  * batch instead of one per row; `shift` is what that takes off a row's prediction. */
+/* Rows of no more features than these are worked on column by column: see `forward_narrow`. */
 enum { WIDEST_NARROW = 8 };
 
 typedef struct {
