@@ -1,8 +1,10 @@
-"""Linear regression by mini-batch RMSprop, as a scikit-learn estimator."""
+"""RMSprop: linear regression by mini-batches as a scikit-learn estimator, and a method for SciPy's `minimize`."""
 
 from importlib.metadata import version
 
+from sklearn_rmsprop._regression_line import RegressionLineDisplay
 from sklearn_rmsprop._regressor import RMSpropRegressor
+from sklearn_rmsprop._training_curve import TrainingCurveDisplay
 
 __version__ = version("sklearn-rmsprop")
-__all__ = ["RMSpropRegressor", "__version__"]
+__all__ = ["RMSpropRegressor", "RegressionLineDisplay", "TrainingCurveDisplay", "__version__"]

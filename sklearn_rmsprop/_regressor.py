@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,21 +15,28 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_rmsprop._compat import Interval, StrOptions, fit_context
+from sklearn_rmsprop._compat import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+    has_callbacks,
+    with_callbacks,
+)
 from sklearn_rmsprop._data import Sample, Units, measure_units, starting_point, validate_training
-from sklearn_rmsprop._monitor import make_monitor
+from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._objective import LOSSES, PENALTIES, Objective, make_objective
 from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator
 from sklearn_rmsprop._schedules import ENDING, SCHEDULES, Schedule, make_schedule
-from sklearn_rmsprop._stopping import DROPS, Stopping
-from sklearn_rmsprop._training import History, Problem, train
+from sklearn_rmsprop._stopping import Stopping
+from sklearn_rmsprop._training import make_stopping, pose_problem, train
 from sklearn_rmsprop._validation import HeldOut, hold_out, make_held_out
 
 # Data of these types is taken as it is; everything else becomes the first.
 REALS = (np.float64, np.float32)
 
 
-class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Linear regression fitted by mini-batch RMSprop.
 
     Minimises over the coefficients :math:`w` and the intercept :math:`c`
@@ -50,8 +58,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    loss : {"squared_error", "absolute_error", "huber", "quantile", "epsilon_insensitive", \
-            "squared_epsilon_insensitive"}, default="squared_error"
+    loss : str, default="squared_error"
         The loss of one row with error e = prediction - y:
 
         - "squared_error": e^2 / 2; the half makes the derivative the error itself;
@@ -169,7 +176,9 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         anew; to go on with those, use `partial_fit`.
 
     verbose : int, default=0
-        1 or more prints epoch, loss and seconds at each check.
+        1 or more prints a table with a line for each check, and why the fit stopped. The columns are the epochs so far,
+        the loss (as in `loss_curve_`), the share of it that is explained (1 - loss / loss of the best constant), with
+        `early_stopping` the validation score, and the seconds so far.
 
     Attributes
     ----------
@@ -197,7 +206,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_features_in_ : int
         Number of features seen during fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if all are strings.
 
     See Also
@@ -226,13 +235,17 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Collinear columns get one of their solutions, not that of least norm.
 
+    From scikit-learn 1.9 on, `set_callbacks` lets callbacks look on at each check of `fit` (not of `partial_fit`) and
+    stop it: a progress bar, scores, or your own. The model that they are given is what `fit` would publish if it
+    stopped there.
+
     References
     ----------
-    .. [1] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSprop", COURSERA: Neural Networks for Machine Learning, 2012.
-    .. [2] A. Graves, "Generating sequences with recurrent neural networks", arXiv:1308.0850, 2013.
-    .. [3] M. C. Mukkamala and M. Hein, "Variants of RMSProp and Adagrad with logarithmic regret bounds", ICML 2017.
-    .. [4] O. Shamir and T. Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013.
-    .. [5] L. Xiao, "Dual averaging methods for regularized stochastic learning and online optimization", JMLR 11, 2010.
+    .. [1] Tieleman, T. and Hinton, G., "Lecture 6.5 - RMSprop", COURSERA: Neural Networks for Machine Learning, 2012.
+    .. [2] Graves, A., "Generating sequences with recurrent neural networks", arXiv:1308.0850, 2013.
+    .. [3] Mukkamala, M. C. and Hein, M., "Variants of RMSProp and Adagrad with logarithmic regret bounds", ICML 2017.
+    .. [4] Shamir, O. and Zhang, T., "Stochastic gradient descent for non-smooth optimization", ICML 2013.
+    .. [5] Xiao, L., "Dual averaging methods for regularized stochastic learning and online optimization", JMLR, 2010.
 
     Examples
     --------
@@ -392,23 +405,7 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         True
         """
         with self._unchanged_on_failure():
-            objective = self._objective()
-            sample = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
-            random_state, held_out = check_random_state(self.random_state), None
-            if self.early_stopping:
-                sample, validation_rows = hold_out(sample, self.validation_fraction, random_state)
-            units = self._units_of(sample, objective)
-            if self.early_stopping:
-                held_out = make_held_out(sample, validation_rows, objective, units)
-            state = self._start(sample, units, random_state, coef_init, intercept_init)
-            stopping, history = self._train(
-                sample, units, objective, state, tol=self.tol, max_iter=self.max_iter, held_out=held_out
-            )
-            self._publish(sample, units, state, history, History(0, []))
-            if self.early_stopping:
-                self.validation_scores_ = history.validation_scores
-            elif hasattr(self, "validation_scores_"):
-                del self.validation_scores_
+            stopping = self._fit(X, y, sample_weight, coef_init, intercept_init)
         if stopping.reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"The loss was still improving by more than tol={self.tol} of what there is to gain when "
@@ -474,13 +471,14 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             sample = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
             if first:
                 units = self._units_of(sample, objective)
-                state, before = self._start(sample, units, check_random_state(self.random_state)), History(0, [])
+                state, before = self._start(sample, units, check_random_state(self.random_state)), History()
             else:
-                units, state, before = self._units, self._state.copy(), History(self.n_iter_, self.loss_curve_)
+                units, state, before = self._units, self._state.copy(), History(self._epochs, self.loss_curve_)
             n_targets = state.coef.shape[1]
             if sample.y.shape[1] != n_targets:
                 raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
-            _, history = self._train(sample, units, objective, state, tol=None, max_iter=1)
+            monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
+            _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
             self._publish(sample, units, state, history, before)
         return self
 
@@ -505,6 +503,44 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    # Not on `fit` itself: the callbacks' teardown needs what `_unchanged_on_failure` makes the estimator forget.
+    @with_callbacks
+    def _fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        coef_init: ArrayLike | None,
+        intercept_init: ArrayLike | None,
+    ) -> Stopping:
+        """What `fit` does, but for the care about failures and warnings."""
+        self.__dict__.pop("validation_scores_", None)  # of an earlier fit
+        objective = self._objective()
+        sample = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
+        random_state, held_out = check_random_state(self.random_state), None
+        if self.early_stopping:
+            sample, validation_rows = hold_out(sample, self.validation_fraction, random_state)
+        units = self._units_of(sample, objective)
+        if self.early_stopping:
+            held_out = make_held_out(sample, validation_rows, objective, units)
+        state = self._start(sample, units, random_state, coef_init, intercept_init)
+
+        def reconstruct(state: State, history: History) -> dict[str, Any]:
+            model = copy(self)
+            model._publish(sample, units, state, history)
+            return model.__dict__
+
+        monitors: list[Monitor] = [VerboseMonitor()] if self.verbose else []
+        if has_callbacks(self):
+            monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
+        monitor = Monitors(monitors)
+        stopping, history = self._train(
+            sample, units, objective, state, tol=self.tol, max_iter=self.max_iter, monitor=monitor, held_out=held_out
+        )
+        self._publish(sample, units, state, history)
+        monitor.finish(history, stopping.reason)
+        return stopping
 
     def _objective(self) -> Objective:
         """What the parameters say is to be minimised."""
@@ -548,24 +584,15 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         *,
         tol: float | None,
         max_iter: int,
+        monitor: Monitor,
         held_out: HeldOut | None = None,
     ) -> tuple[Stopping, History]:
         """Run the training loop on `state`."""
-        y, weight = units.target(sample.y), units.weights(sample.weight)
-        batch_size = min(self.batch_size or len(sample.order), len(sample.order))
-        penalties = units.penalties(objective, sample.X, sample.order, batch_size)
         with units.origin_for(sample.X, state):
-            problem = Problem(
-                rows=units.rows(sample.X, state, self.fit_intercept, penalties),
-                y=y,
-                weight=weight,
-                order=sample.order,
-                objective=objective,
-                y_unit=units.y_unit,
-                loss=objective.loss(units.y_unit),
-                batch_size=batch_size,
-                shuffle=self.shuffle,
-            )
+            problem = pose_problem(
+                sample, units, objective, state,
+                fit_intercept=self.fit_intercept, batch_size=self.batch_size, shuffle=self.shuffle,
+            )  # fmt: skip
             optimizer = Optimizer(
                 schedule=make_schedule(self.schedule, self.learning_rate, max_iter * problem.steps_per_epoch),
                 decay_rate=self.decay_rate,
@@ -574,31 +601,27 @@ class RMSpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 centered=self.centered,
                 average=self.average,
             )
-            threshold = None
-            if tol is not None:
-                yardstick = objective.null_loss(y, weight, sample.order, units.y_unit)
-                threshold = tol * (np.ones(1) if held_out is not None else yardstick)
-            stopping = Stopping(
-                threshold,
-                self.n_iter_no_change,
-                max_iter,
-                n_drops=DROPS if objective.kind.kinked else 0,
-                validating=held_out is not None,
-            )
-            history = train(problem, optimizer, state, stopping, monitor=make_monitor(self.verbose), held_out=held_out)
+            stopping = make_stopping(problem, tol, self.n_iter_no_change, max_iter, validating=held_out is not None)
+            history = train(problem, optimizer, state, stopping, monitor=monitor, held_out=held_out)
         return stopping, history
 
-    def _publish(self, sample: Sample, units: Units, state: State, history: History, before: History) -> None:
+    def _publish(
+        self, sample: Sample, units: Units, state: State, history: History, before: History | None = None
+    ) -> None:
         """Set the fitted attributes, once it is sure that all can be set."""
         coef, intercept = (array.astype(sample.X.dtype) for array in units.to_user(state.published()))
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64.")
         self.coef_ = coef[:, 0].copy() if sample.flat else np.ascontiguousarray(coef.T)
         self.intercept_ = intercept[0] if sample.flat else intercept
-        history = before.then(history)
+        if before is not None:
+            history = before.then(history)
+        elif history.validation_scores is not None:
+            self.validation_scores_ = history.validation_scores
         self.n_iter_ = history.n_iter
         self.t_ = state.t
         self.loss_curve_ = history.loss_curve
+        self._epochs = history.epochs
         self._units = units
         self._state = state
 

@@ -4,7 +4,14 @@ from typing import Literal
 
 import numpy as np
 
-Reason = Literal["converged", "validation", "max_iter"]
+Reason = Literal["converged", "validation", "callback", "max_iter"]
+
+IN_WORDS: dict[Reason | None, str] = {
+    "converged": "the loss no longer falls by tol",
+    "validation": "the validation score no longer rises by tol",
+    "callback": "a callback asked for it",
+    "max_iter": "max_iter is reached",
+}
 
 
 # The gradient of a loss with a kink does not vanish at the optimum: the iterates hover as widely as they step, and
@@ -15,7 +22,7 @@ DROP, DROPS = 0.3, 4
 
 
 class Stopping:
-    """Stops when the objective has ceased to improve, or the epochs are used up.
+    """Stops when the objective has ceased to improve, when asked to, or when the epochs are used up.
 
     Several targets share each pass over the rows, and it ends when none of them improves any more. Where the loss
     itself is below the threshold no further improvement can count, and there is nothing to wait for.
@@ -35,8 +42,8 @@ class Stopping:
 
     Attributes
     ----------
-    reason : {"converged", "validation", "max_iter"} or None
-        Why the fit has stopped; None while it runs.
+    reason : {"converged", "validation", "callback", "max_iter"} or None
+        Why the fit has stopped; None while it runs. The first of these that applies.
     rate_factor : float
         What the step sizes are to be multiplied by.
     """
@@ -60,8 +67,11 @@ class Stopping:
         self._best: np.ndarray | float = np.inf
         self._n_unchanged = 0
 
-    def check(self, n_iter: int, losses: np.ndarray) -> bool:
-        """Whether to stop after `n_iter` epochs, the last of which had these losses, one per target."""
+    def check(self, n_iter: int, losses: np.ndarray, *, asked: bool = False) -> bool:
+        """Whether to stop after `n_iter` epochs, the last of which had these losses, one per target.
+
+        `asked`: whether a callback has asked to stop.
+        """
         if self.threshold is not None:
             improved = losses < self._best - self.threshold
             self._best = np.where(improved, losses, self._best)
@@ -73,6 +83,8 @@ class Stopping:
                 self._n_drops -= 1
                 self._n_unchanged = 0
                 self.rate_factor *= DROP
+        if self.reason is None and asked:
+            self.reason = "callback"
         if self.reason is None and n_iter >= self.max_iter:
             self.reason = "max_iter"
         return self.reason is not None

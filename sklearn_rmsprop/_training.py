@@ -1,17 +1,19 @@
 """The loop over checks: run the kernel, look at the loss, decide whether to go on."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from sklearn_rmsprop._data import Sample, Units
 from sklearn_rmsprop._kernel._epoch import Order, run_epochs
 from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._kernel._rows import CSRRows, Rows
-from sklearn_rmsprop._monitor import Monitor
+from sklearn_rmsprop._monitor import History, Monitor
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._optimizer import Optimizer, State
-from sklearn_rmsprop._stopping import Stopping
+from sklearn_rmsprop._stopping import DROPS, Stopping
 from sklearn_rmsprop._validation import HeldOut
 
 # A check follows each epoch, but not fewer steps than this: on tiny data an epoch is two steps, in which the loss
@@ -37,19 +39,52 @@ class Problem:
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self.order) / self.batch_size)
 
+    @cached_property
+    def null_loss(self) -> np.ndarray:
+        """What there is to gain, per target: the loss of a constant prediction."""
+        return self.objective.null_loss(self.y, self.weight, self.order, self.y_unit)
 
-@dataclass
-class History:
-    """What a training run has to tell: epochs done; at each check the objective, in the user's units, and the score."""
+    def in_user_units(self, loss: np.ndarray) -> float:
+        """A loss per target in the kernel's units as one number in the user's: the mean over targets."""
+        return float(np.mean(loss * self.objective.loss_unit(self.y_unit)))
 
-    n_iter: int
-    loss_curve: list[float]
-    validation_scores: list[float] = field(default_factory=list)
 
-    def then(self, later: "History") -> "History":
-        """This run and a later one; the list grows in place, for streams of very many calls."""
-        self.loss_curve.extend(later.loss_curve)
-        return History(self.n_iter + later.n_iter, self.loss_curve)
+def pose_problem(
+    sample: Sample,
+    units: Units,
+    objective: Objective,
+    state: State,
+    *,
+    fit_intercept: bool,
+    batch_size: int | None,
+    shuffle: bool,
+) -> Problem:
+    """The problem in the kernel's units, its rows tied to `state`."""
+    n_rows = len(sample.order)
+    batch_size = min(batch_size or n_rows, n_rows)
+    penalties = units.penalties(objective, sample.X, sample.order, batch_size)
+    return Problem(
+        rows=units.rows(sample.X, state, fit_intercept, penalties),
+        y=units.target(sample.y),
+        weight=units.weights(sample.weight),
+        order=sample.order,
+        objective=objective,
+        y_unit=units.y_unit,
+        loss=objective.loss(units.y_unit),
+        batch_size=batch_size,
+        shuffle=shuffle,
+    )
+
+
+def make_stopping(
+    problem: Problem, tol: float | None, n_iter_no_change: int, max_iter: int, *, validating: bool
+) -> Stopping:
+    """When to stop: `tol` is a share of what there is to gain, of which a validation score is a share already."""
+    threshold = None
+    if tol is not None:
+        threshold = tol * (np.ones(1) if validating else problem.null_loss)
+    n_drops = DROPS if problem.objective.kind.kinked else 0
+    return Stopping(threshold, n_iter_no_change, max_iter, n_drops=n_drops, validating=validating)
 
 
 def train(
@@ -63,6 +98,8 @@ def train(
 ) -> History:
     """Train until `stopping` says so. Updates `state`; when this raises, `state` is of no use any more.
 
+    `monitor` sees each check, and may ask to stop.
+
     With rows held out their score takes the place of the objective, and `state` ends as it was where that was best.
 
     Raises
@@ -70,37 +107,50 @@ def train(
     ValueError
         If a number overflows.
     """
-    history = History(0, [])
+    scores: list[float] = []
+    history = History(validation_scores=None if held_out is None else scores)
     order = Order(problem.order, state.generator if problem.shuffle else None, problem.rows.n_bytes)
     epochs_per_check = math.ceil(STEPS_PER_CHECK / problem.steps_per_epoch)
     best, best_score = state, -math.inf
+
+    def reached() -> State:
+        problem.rows.store()
+        return best.copy()
+
+    monitor.start(math.ceil(stopping.max_iter / epochs_per_check), lambda: problem.in_user_units(problem.null_loss))
     while True:
+        monitor.begin_check()
         n_epochs = min(epochs_per_check, stopping.max_iter - history.n_iter)
         objective = run_check(problem, optimizer, state, order, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
-        history.n_iter += n_epochs
-        history.loss_curve.append(float(np.mean(objective * problem.objective.loss_unit(problem.y_unit))))
-        monitor.check(history.n_iter, history.loss_curve[-1])
-        overflowed = not np.isfinite(objective).all()
-        if held_out is not None and not overflowed:
+        history.epochs.append(history.n_iter + n_epochs)
+        history.loss_curve.append(problem.in_user_units(objective))
+        if not np.isfinite(objective).all():
+            raise overflow(state, history)
+        if held_out is not None:
             problem.rows.store()
-            score = held_out.score(state)
-            history.validation_scores.append(score)
-            objective = np.array([1 - score])
-            if score > best_score:
-                best, best_score = state.copy(), score
+            scores.append(held_out.score(state))
+            objective = np.array([1 - scores[-1]])
+            if scores[-1] > best_score:
+                best, best_score = state.copy(), scores[-1]
+        asked = monitor.end_check(history, reached)
         rate_factor = stopping.rate_factor
-        if overflowed or stopping.check(history.n_iter, objective):
+        if stopping.check(history.n_iter, objective, asked=asked):
             break
         if stopping.rate_factor < rate_factor:
             state.forget(stopping.rate_factor / rate_factor)
     problem.rows.store()
-    if overflowed or not state.is_finite():
-        raise ValueError(
-            f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are "
-            "no longer finite. Scale X and y, or pass float64, or lower learning_rate."
-        )
+    if not state.is_finite():
+        raise overflow(state, history)
     vars(state).update(vars(best))
     return history
+
+
+def overflow(state: State, history: History) -> ValueError:
+    """The error to raise where numbers are no longer finite."""
+    return ValueError(
+        f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
+        "longer finite. Scale X and y, or pass float64, or lower learning_rate."
+    )
 
 
 def run_check(

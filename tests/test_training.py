@@ -1,16 +1,18 @@
 """When a fit stops and why, what it reports, how its steps shrink, and that it lets other threads run."""
 
-import re
 import threading
 import time
+from importlib.util import find_spec
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop._monitor import History, Monitor, Monitors
 from sklearn_rmsprop._schedules import SCHEDULES, make_schedule
-from sklearn_rmsprop._stopping import Stopping
+from sklearn_rmsprop._stopping import IN_WORDS, Reason, Stopping
 
 
 def problem(n_rows=500, seed=0):
@@ -56,6 +58,19 @@ def test_stops_at_the_limit():
     assert stopping.reason == "max_iter"
 
 
+def test_stops_when_asked_to():
+    """It has converged all the same if it has, and has not run out of epochs if asked with the last of them."""
+    for losses, reason in [([5, 4, 3], "callback"), ([5, 4, 0], "converged")]:
+        stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=3)
+        asked = [stopping.check(n + 1, np.array([losses[n]]), asked=n == 2) for n in range(3)]
+        assert asked == [False, False, True]
+        assert stopping.reason == reason
+
+
+def test_every_reason_has_words():
+    assert set(IN_WORDS) == set(get_args(Reason))
+
+
 def test_without_tolerance_only_the_limit_counts():
     assert run(Stopping(None, n_iter_no_change=1, max_iter=7), [0.0] * 10) == 7
 
@@ -96,16 +111,86 @@ def test_loss_curve_is_half_the_mean_squared_error_of_the_published_model():
     assert still.loss_curve_ == [pytest.approx(y.var() / 2)]
 
 
+class Asking(Monitor):
+    """Asks to stop at every check."""
+
+    n_checks = 0
+
+    def end_check(self, history, reached):
+        self.n_checks += 1
+        return True
+
+
+def test_every_monitor_sees_a_check_at_which_one_asks_to_stop():
+    monitors = [Asking(), Monitor(), Asking()]
+    assert Monitors(monitors).end_check(History(), reached=None)
+    assert [monitors[0].n_checks, monitors[2].n_checks] == [1, 1]
+    assert not Monitors([]).end_check(History(), reached=None)
+
+
+def table(printed):
+    """Return the header, the columns as numbers, and what follows the table."""
+    header, *lines = printed.splitlines()
+    rows = [line for line in lines if line.split()[0].isdigit()]
+    assert lines[: len(rows)] == rows
+    assert len({len(line) for line in [header, *rows]}) == 1
+    return header.split(), np.array([line.split() for line in rows], dtype=float).T, lines[len(rows) :]
+
+
 def test_verbose_prints_a_line_a_check(capsys):
     X, y = problem(5000)
     model = RMSpropRegressor(verbose=1, max_iter=3, tol=None, random_state=0).fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r" *epoch +loss +seconds", lines[0])
-    assert [int(line.split()[0]) for line in lines[1:]] == [1, 2, 3]
-    np.testing.assert_allclose([float(line.split()[1]) for line in lines[1:]], model.loss_curve_, rtol=1e-5)
-    assert all(float(line.split()[2]) >= 0 for line in lines[1:])
+    header, (epoch, loss, explained, seconds), end = table(capsys.readouterr().out)
+    assert header == ["epoch", "loss", "explained", "seconds"]
+    assert epoch.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(loss, model.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(explained, 1 - np.array(model.loss_curve_) / (y.var() / 2), atol=1e-5)
+    assert (np.diff(seconds, prepend=0) >= 0).all()
+    assert end == ["Stopped after 3 epochs: max_iter is reached."]
     RMSpropRegressor(max_iter=3, tol=None).fit(X, y)
     assert capsys.readouterr().out == ""
+
+
+def test_verbose_prints_the_mean_over_targets(capsys):
+    X, y = problem(500)
+    model = RMSpropRegressor(verbose=1, random_state=0).fit(X, np.column_stack((y, 3 * y)))
+    _, (epoch, loss, explained, _), end = table(capsys.readouterr().out)
+    assert epoch[-1] == model.n_iter_
+    np.testing.assert_allclose(loss, model.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(explained, 1 - np.array(model.loss_curve_) / (5 * y.var() / 2), atol=1e-5)
+    assert end == [f"Stopped after {model.n_iter_} epochs: the loss no longer falls by tol."]
+
+
+def test_verbose_prints_the_validation_score(capsys):
+    X, y = problem(5000)
+    model = RMSpropRegressor(verbose=1, early_stopping=True, random_state=0).fit(X, y)
+    header, columns, end = table(capsys.readouterr().out)
+    assert header == ["epoch", "loss", "explained", "validation", "seconds"]
+    np.testing.assert_allclose(columns[3], model.validation_scores_, atol=1e-5)
+    assert end == [f"Stopped after {model.n_iter_} epochs: the validation score no longer rises by tol."]
+
+
+def test_verbose_prints_one_table_for_many_calls_of_partial_fit(capsys):
+    X, y = problem(500)
+    model = RMSpropRegressor(verbose=1, random_state=0)
+    for _ in range(3):
+        model.partial_fit(X, y)
+    _, (epoch, loss, _, _), end = table(capsys.readouterr().out)
+    assert epoch.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(loss, model.loss_curve_, rtol=1e-5)
+    assert end == []
+
+
+def test_verbose_of_a_target_whose_square_underflows(capsys):
+    X, y = problem(500)
+    RMSpropRegressor(verbose=1, max_iter=7, tol=None).fit(X, 1e-170 * y)
+    _, (_, loss, explained, _), _ = table(capsys.readouterr().out)
+    assert loss.tolist() == [0]
+    assert np.isnan(explained).all()
+
+
+def test_callbacks_can_be_set_if_scikit_learn_has_them():
+    assert hasattr(RMSpropRegressor, "set_callbacks") == (find_spec("sklearn.callback") is not None)
 
 
 def test_schedules():

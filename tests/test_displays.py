@@ -1,0 +1,328 @@
+"""Pictures of a fit: ours, and those of scikit-learn that serve."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgba
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import PredictionErrorDisplay
+from sklearn.model_selection import GridSearchCV, LearningCurveDisplay, ValidationCurveDisplay
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from sklearn_rmsprop import RegressionLineDisplay, RMSpropRegressor, TrainingCurveDisplay
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def problem(n_rows=500, n_features=4):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, n_features))
+    return X, X @ np.arange(1.0, n_features + 1) + rng.normal(size=n_rows)
+
+
+def regressor(**parameters):
+    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "random_state": 0} | parameters)
+
+
+def legend_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def epochs_of(model):
+    """Return where the display draws the checks; it must draw all of the loss curve."""
+    line = TrainingCurveDisplay.from_estimator(model).line_
+    np.testing.assert_array_equal(line.get_ydata(), model.loss_curve_)
+    return line.get_xdata().tolist()
+
+
+def test_checks_are_drawn_at_their_epochs():
+    """A check follows 100 steps: 50 epochs of two batches, 7 of 16, 1 of 157."""
+    assert epochs_of(regressor(max_iter=120).fit(*problem(50))) == [50, 100, 120]
+    assert epochs_of(regressor(max_iter=16).fit(*problem(500))) == [7, 14, 16]
+    assert epochs_of(regressor(max_iter=3).fit(*problem(5000))) == [1, 2, 3]
+    model = RMSpropRegressor(random_state=0).fit(*problem(500))
+    assert epochs_of(model)[-1] == model.n_iter_
+
+
+def test_each_call_of_partial_fit_is_an_epoch():
+    X, y = problem()
+    assert epochs_of(regressor().partial_fit(X, y).partial_fit(X, y)) == [1, 2]
+    model = regressor(max_iter=16).fit(X, y).partial_fit(X, y)
+    assert epochs_of(model.partial_fit(X[:10], y[:10])) == [7, 14, 16, 17, 18]
+
+
+def test_a_new_fit_counts_anew():
+    X, y = problem()
+    model = regressor(warm_start=True, max_iter=16).fit(X, y).partial_fit(X, y)
+    assert epochs_of(model.fit(X, y)) == [7, 14, 16]
+
+
+def test_the_display_stores_what_it_draws():
+    model = regressor(early_stopping=True).fit(*problem())
+    display = TrainingCurveDisplay.from_estimator(model)
+    assert display.line_ in display.ax_.lines
+    assert display.validation_line_ in display.validation_ax_.lines
+    assert display.figure_ is display.ax_.figure is display.validation_ax_.figure
+    assert display.loss == model.loss_curve_
+    assert display.validation_scores == model.validation_scores_
+    labels = display.ax_.get_xlabel(), display.ax_.get_ylabel(), display.validation_ax_.get_ylabel()
+    assert labels == ("Epoch", "Training loss", "Validation score")
+    assert legend_of(display.validation_ax_) == ["RMSpropRegressor", "RMSpropRegressor, validation"]
+    without = TrainingCurveDisplay.from_estimator(regressor().fit(*problem()))
+    assert without.validation_line_ is without.validation_ax_ is None
+    assert len(without.figure_.axes) == 1
+
+
+def test_the_best_of_the_validation_scores_is_marked():
+    model = regressor(early_stopping=True, schedule="constant", average=False, max_iter=60).fit(*problem())
+    line = TrainingCurveDisplay.from_estimator(model).validation_line_
+    np.testing.assert_array_equal(line.get_ydata(), model.validation_scores_)
+    assert line.get_markevery() == [np.argmax(model.validation_scores_)] != [0]
+    assert line.get_marker() == "o"
+
+
+def test_validation_scores_end_where_partial_fit_went_on():
+    X, y = problem()
+    model = regressor(early_stopping=True, max_iter=14).fit(X, y)
+    model.set_params(early_stopping=False).partial_fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(model)
+    assert display.line_.get_xdata().tolist() == [7, 14, 15]
+    assert display.validation_line_.get_xdata().tolist() == [7, 14]
+
+
+def test_several_models_on_the_same_axes():
+    """They share the axes of the scores, even after the picture has been drawn, and one legend names them all."""
+    X, y = problem()
+    first = TrainingCurveDisplay.from_estimator(regressor().fit(X, y), name="first")
+    assert legend_of(first.ax_) == ["first"]
+    stopping = regressor(early_stopping=True).fit(X, y)
+    second = TrainingCurveDisplay.from_estimator(stopping, name="second", ax=first.ax_)
+    second.figure_.canvas.draw()
+    third = TrainingCurveDisplay.from_estimator(stopping, name="third", ax=second.ax_)
+    fourth = TrainingCurveDisplay.from_estimator(regressor().fit(X, y), name="fourth", ax=third.ax_)
+    assert fourth.figure_.axes == [first.ax_, second.validation_ax_]
+    assert third.validation_ax_ is second.validation_ax_
+    assert first.ax_.get_legend() is None
+    names = ["first", "second", "third", "fourth", "second, validation", "third, validation"]
+    assert legend_of(second.validation_ax_) == names
+    colors = [display.line_.get_color() for display in (first, second, third, fourth)]
+    assert len(set(colors)) == 4
+    assert [second.validation_line_.get_color(), third.validation_line_.get_color()] == colors[1:3]
+
+
+def test_pictures_side_by_side_have_their_own_scores():
+    model = regressor(early_stopping=True).fit(*problem())
+    _, (left, right) = plt.subplots(1, 2, sharex=True)
+    displays = [TrainingCurveDisplay.from_estimator(model, ax=ax) for ax in (left, right)]
+    assert displays[0].validation_ax_ is not displays[1].validation_ax_
+    assert len(displays[0].figure_.axes) == 4
+
+
+def test_pipeline_and_search():
+    X, y = problem()
+    pipeline = make_pipeline(StandardScaler(), regressor()).fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(pipeline)
+    assert display.loss == pipeline[-1].loss_curve_
+    assert legend_of(display.ax_) == ["Pipeline"]
+    search = GridSearchCV(pipeline, {"rmspropregressor__learning_rate": [1e-3, 0.1]}, cv=2).fit(X, y)
+    assert TrainingCurveDisplay.from_estimator(search).loss == search.best_estimator_[-1].loss_curve_
+
+
+def test_what_cannot_be_drawn():
+    X, y = problem()
+    pipeline = make_pipeline(StandardScaler(), regressor())
+    for unfitted in (regressor(), pipeline, GridSearchCV(pipeline, {})):
+        with pytest.raises(NotFittedError):
+            TrainingCurveDisplay.from_estimator(unfitted)
+    other = LinearRegression()
+    for fitted in (other, make_pipeline(other), GridSearchCV(other, {}), GridSearchCV(regressor(), {}, refit=False)):
+        with pytest.raises(TypeError, match="estimator must be an RMSpropRegressor"):
+            TrainingCurveDisplay.from_estimator(fitted.fit(X, y))
+
+
+def test_the_users_style_goes_first():
+    model = regressor(early_stopping=True).fit(*problem())
+    display = TrainingCurveDisplay.from_estimator(
+        model, line_kw={"c": "red", "marker": "s"}, validation_line_kw={"ls": ":", "label": "score"}
+    )
+    assert display.line_.get_color() == display.validation_line_.get_color() == "red"
+    assert display.line_.get_marker() == "s"
+    assert display.validation_line_.get_linestyle() == ":"
+    assert legend_of(display.validation_ax_) == ["RMSpropRegressor", "score"]
+    X, y = problem(n_features=1)
+    display = RegressionLineDisplay.from_estimator(
+        regressor().fit(X, y), X, y, line_kw={"lw": 5}, scatter_kw={"color": "green"}
+    )
+    assert display.line_.get_linewidth() == 5
+    np.testing.assert_array_equal(display.scatter_.get_facecolor(), [to_rgba("green")])
+    again = display.plot(scatter_kw={"c": X.ravel()})
+    np.testing.assert_array_equal(again.scatter_.get_array(), X.ravel())
+
+
+def test_the_users_axes_are_respected():
+    """His ticks, and his scale; whole epochs otherwise."""
+    model = regressor(max_iter=3).fit(*problem(5000))
+    plain, chosen, logarithmic = (plt.subplots()[1] for _ in range(3))
+    chosen.set_xticks([1.5, 2.5])
+    logarithmic.set_xscale("log")
+    for ax in (plain, chosen, logarithmic):
+        display = TrainingCurveDisplay.from_estimator(model, ax=ax)
+        assert display.ax_ is ax
+    assert all(tick == round(tick) for tick in plain.get_xticks())
+    assert chosen.get_xticks().tolist() == [1.5, 2.5]
+    assert logarithmic.get_xscale() == "log"
+
+
+def test_a_display_can_be_drawn_again_and_made_by_hand():
+    display = TrainingCurveDisplay(epochs=[1, 2], loss=[3.0, 2.0])
+    first = display.plot().ax_
+    assert first.get_legend() is None
+    again = display.plot(name="named")
+    assert again is display
+    assert again.ax_ is not first
+    assert legend_of(again.ax_) == ["named"]
+    by_hand = RegressionLineDisplay(x=[0, 1], y=[0, 2], x_line=[0, 1], y_line=[0, 1.5]).plot()
+    assert by_hand.ax_.get_legend() is None
+
+
+def as_is(X):
+    return X
+
+
+def frame(library):
+    return lambda X: library.DataFrame({"size": X.ravel()})
+
+
+@pytest.mark.parametrize(
+    "container",
+    [as_is, np.ndarray.tolist, sparse.csr_array, frame(pd), frame(pl)],
+    ids=["array", "list", "CSR", "pandas", "polars"],
+)
+def test_the_line_is_that_of_the_model(container):
+    """From the smallest to the largest value, through all points."""
+    X, y = problem(n_features=1)
+    X, table = X + 5, container(X + 5)
+    model = regressor().fit(table, y)
+    display = RegressionLineDisplay.from_estimator(model, table, y)
+    x_line, y_line = display.line_.get_data()
+    assert (x_line[0], x_line[-1]) == (X.min(), X.max())
+    np.testing.assert_allclose(y_line, model.coef_[0] * x_line + model.intercept_, rtol=1e-12)
+    np.testing.assert_array_equal(display.scatter_.get_offsets(), np.column_stack((X, y)))
+    assert display.figure_ is display.ax_.figure
+    assert display.ax_.get_xlabel() == ("size" if hasattr(table, "columns") else "x")
+    assert display.ax_.get_ylabel() == "y"
+    assert legend_of(display.ax_) == ["RMSpropRegressor"]
+
+
+def test_the_target_gives_its_name():
+    X, y = problem(n_features=1)
+    display = RegressionLineDisplay.from_estimator(regressor().fit(X, y), X, pd.Series(y, name="price"))
+    assert display.ax_.get_ylabel() == "price"
+
+
+def test_a_curve_is_followed():
+    X = np.linspace(-1, 1, 5).reshape(-1, 1)
+    model = make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(X, X.ravel() ** 2)
+    x_line, y_line = RegressionLineDisplay.from_estimator(model, X, X.ravel() ** 2).line_.get_data()
+    assert len(x_line) > 100
+    np.testing.assert_allclose(y_line, x_line**2, atol=1e-12)
+
+
+def test_several_lines_through_the_same_points():
+    X, y = problem(n_features=1)
+    first = RegressionLineDisplay.from_estimator(regressor().fit(X, y), X, y, name="mean")
+    above = regressor(loss="quantile", quantile=0.9).fit(X, y)
+    second = RegressionLineDisplay.from_estimator(above, X, y, name="above", ax=first.ax_, points=False)
+    assert second.scatter_ is None
+    assert len(first.ax_.collections) == 1
+    assert legend_of(first.ax_) == ["mean", "above"]
+    assert first.line_.get_color() != second.line_.get_color()
+
+
+@pytest.mark.parametrize(("subsample", "n_points"), [(1000, 1000), (10, 10), (None, 5000), (6000, 5000)])
+def test_only_some_of_many_points_are_drawn(subsample, n_points):
+    X, y = problem(5000, n_features=1)
+    display = RegressionLineDisplay.from_estimator(regressor().fit(X, y), X, y, subsample=subsample, random_state=0)
+    x, drawn_y = display.scatter_.get_offsets().T
+    assert len(set(x)) == n_points
+    rows = np.searchsorted(np.sort(X.ravel()), x)
+    np.testing.assert_array_equal(drawn_y, y[np.argsort(X.ravel())][rows])
+    assert display.x_line[-1] == X.max()
+
+
+def test_what_is_no_line():
+    X, y = problem()
+    with pytest.raises(ValueError, match="X must have exactly one feature for a line to be drawn; got 4"):
+        RegressionLineDisplay.from_estimator(regressor().fit(X, y), X, y)
+    X, y = problem(n_features=1)
+    model = regressor().fit(X, y)
+    with pytest.raises(ValueError, match="shape"):
+        RegressionLineDisplay.from_estimator(model, X, np.column_stack((y, y)))
+    with pytest.raises(ValueError, match="shape"):
+        RegressionLineDisplay.from_estimator(regressor().fit(X, np.column_stack((y, y))), X, y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        RegressionLineDisplay.from_estimator(model, X, y[1:])
+    with pytest.raises(ValueError, match="subsample must be an int of at least 1 or None; got 0"):
+        RegressionLineDisplay.from_estimator(model, X, y, subsample=0)
+    with pytest.raises(NotFittedError):
+        RegressionLineDisplay.from_estimator(regressor(), X, y)
+
+
+def test_without_matplotlib_the_error_says_so(monkeypatch):
+    X, y = problem(n_features=1)
+    model = regressor().fit(X, y)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"TrainingCurveDisplay\.from_estimator requires matplotlib"):
+        TrainingCurveDisplay.from_estimator(model)
+    with pytest.raises(ImportError, match=r"RegressionLineDisplay\.from_estimator requires matplotlib"):
+        RegressionLineDisplay.from_estimator(model, X, y)
+    with pytest.raises(ImportError, match=r"TrainingCurveDisplay\.plot requires matplotlib"):
+        TrainingCurveDisplay(epochs=[1], loss=[1.0]).plot()
+
+
+def test_the_package_does_not_import_matplotlib():
+    code = "import sys, sklearn_rmsprop; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_scikit_learns_prediction_errors():
+    X, y = problem()
+    model = regressor().fit(X, y)
+    display = PredictionErrorDisplay.from_estimator(model, X, y, subsample=None)
+    prediction = model.predict(X)
+    np.testing.assert_array_equal(display.scatter_.get_offsets(), np.column_stack((prediction, y - prediction)))
+
+
+@pytest.mark.parametrize("incremental", [False, True], ids=["fit", "partial_fit"])
+def test_scikit_learns_learning_curve(incremental):
+    X, y = problem()
+    display = LearningCurveDisplay.from_estimator(regressor(), X, y, cv=3, exploit_incremental_learning=incremental)
+    train, test = (line.get_ydata() for line in display.lines_)
+    # many rows for four columns: both end near the score of the truth
+    assert abs(train[-1] - test[-1]) < 0.02
+    assert test[-1] > 0.95
+
+
+def test_scikit_learns_validation_curve():
+    X, y = problem()
+    rates = [1e-4, 1e-2]
+    display = ValidationCurveDisplay.from_estimator(
+        regressor(), X, y, param_name="learning_rate", param_range=rates, cv=3
+    )
+    low, high = display.lines_[1].get_ydata()
+    assert low < high - 0.5
