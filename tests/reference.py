@@ -1,6 +1,7 @@
 """The algorithm in plain NumPy: slow, obvious, and the thing the compiled kernel is compared with.
 
-Nothing here is shared with the package. `follow` is one loop over steps that keeps every iterate;
+Shared with the package is the plain update alone, its `_update`, which test_torch_and_tutorial.py
+holds to PyTorch and the tutorial. `follow` is one loop over steps that keeps every iterate;
 `follow_standardized` standardises the data, calls `follow` and converts back. The two loops at the
 end are those of the RMSprop tutorial behind this project, as published.
 """
@@ -9,6 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from sklearn_rmsprop._update import Moments, Rule
 
 
 @dataclass
@@ -158,14 +161,12 @@ class _Coordinates:
     """The coefficients, of shape (n_features + 1, n_targets), and what RMSprop keeps about each of them."""
 
     def __init__(self, w, *, decay_rate, epsilon, momentum, centered, bias_correction, average):
-        self.decay_rate, self.epsilon, self.momentum = decay_rate, epsilon, momentum
-        self.centered, self.bias_correction, self.average = centered, bias_correction, average
+        self.rule = Rule(epsilon, momentum, centered, bias_correction)
+        self.decay_rate, self.average = decay_rate, average
         self.t = 0
         self.w = self.averaged = w
-        self.square = np.zeros_like(w)  # moving average of g ** 2
-        self.mean = np.zeros_like(w)  # moving average of g
+        self.moments = Moments.at_start(w)
         self.velocity = np.zeros_like(w)
-        self.missing = 1.0  # the part of the moving averages' weight that still lies on their zero start
         self.threshold = np.zeros_like(w)  # accumulated steps of the L1 penalty
         self.offset = np.zeros_like(w)  # what it takes off the accumulated other steps
         self.active = np.zeros_like(w)  # the last step before or after which the coefficient was not 0
@@ -176,18 +177,13 @@ class _Coordinates:
         before = self.w
         decay = 1 - 0.9 / self.t if self.decay_rate == "auto" else self.decay_rate
         g = g + l2 * before
-        slope = g + l1 * np.sign(before)
-        self.square = decay * self.square + (1 - decay) * slope**2
-        self.mean = decay * self.mean + (1 - decay) * slope
-        self.missing *= decay
-        spread = np.maximum(self.square - self.mean**2, 0) if self.centered else self.square
-        if self.bias_correction:
-            spread = spread / (1 - self.missing)
-        metric = np.sqrt(spread) + self.epsilon + rate * l2
-        self.velocity = self.momentum * self.velocity + g / metric
+        self.moments = self.moments.observe(g + l1 * np.sign(before), decay)
+        metric = self.rule.divisor(self.moments) + rate * l2
+        momentum = self.rule.momentum
+        self.velocity = momentum * self.velocity + g / metric
 
         total = before + self.offset - rate * self.velocity
-        gathered = self.threshold + rate / (1 - self.momentum) * l1 / metric
+        gathered = self.threshold + rate / (1 - momentum) * l1 / metric
         self.threshold = np.where(met, np.minimum(gathered, np.abs(total) + 20 * rate), self.threshold)
         self.offset = np.clip(total, -self.threshold, self.threshold)
         self.w = total - self.offset

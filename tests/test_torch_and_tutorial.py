@@ -1,4 +1,4 @@
-"""The reference and the estimator against two sources from outside: PyTorch and the tutorial."""
+"""The update, the reference and the estimator against two sources from outside: PyTorch and the tutorial."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,11 @@ import reference
 from configurations import TEXTBOOK
 from datasets import diamonds_carat
 from reference import assert_model, follow_epochs
+from scipy.optimize import minimize
 
-from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import RMSpropRegressor, rmsprop
+
+TEXTBOOK_OPTIONS = {"schedule": "constant", "average": False, "bias_correction": False}
 
 # Made by record_torch.py.
 TORCH = json.loads((Path(__file__).parent / "data" / "torch_rmsprop.json").read_text())
@@ -45,6 +48,43 @@ def test_recorded_torch(name):
     assert_model(model, run["coef"][-1], run["intercept"][-1])
 
 
+@pytest.mark.parametrize("name", TORCH["runs"])
+def test_minimize_follows_recorded_torch(name):
+    run = TORCH["runs"][name]
+    setting = run["setting"]
+    X, y = np.column_stack([TORCH["X"], np.ones(len(TORCH["X"]))]), np.array(TORCH["y"])
+    weight = np.array(TORCH["sample_weight"]) if setting["weighted"] else np.ones(len(y))
+    weight /= weight.mean()
+    size = setting["batch_size"] or len(y)
+    starts = range(0, len(y), size)
+    points = [np.zeros(X.shape[1])]
+
+    def loss(w):
+        return np.mean(weight * (X @ w - y) ** 2) / 2
+
+    def gradient(w):
+        """Take one batch after the other, which it finds by the steps that were made."""
+        start = starts[(len(points) - 1) % len(starts)]
+        x, v = X[start : start + size], weight[start : start + size]
+        return x.T @ (v * (x @ w - y[start : start + size])) / len(x)
+
+    def remember(w):
+        points.append(w)
+
+    options = {
+        **TEXTBOOK_OPTIONS,
+        "learning_rate": setting["lr"],
+        "decay_rate": setting["alpha"],
+        "epsilon": setting["eps"],
+        "momentum": setting["momentum"],
+        "centered": setting["centered"],
+        "maxiter": len(run["coef"]) * len(starts),
+    }
+    minimize(loss, points[0], jac=gradient, method=rmsprop, callback=remember, options=options)
+    path = np.array(points)[len(starts) :: len(starts)]
+    np.testing.assert_allclose(path, np.column_stack([run["coef"], run["intercept"]]), rtol=1e-13)
+
+
 SIX_X, SIX_Y = np.arange(5.0, 60.0, 10.0), np.array([5.0, 20.0, 14.0, 32.0, 22.0, 38.0])
 
 
@@ -69,6 +109,14 @@ def test_tutorial_six_points():
     # Up to here the slope is on its way, and rounding stays small.
     loop = reference.tutorial_full_batch(SIX_X, SIX_Y, (3.0, 5.0), n_iter=2300)
     np.testing.assert_allclose(fit_six_points(2300), loop, rtol=1e-10)
+
+    def gradient(line):
+        residual = line[0] * SIX_X + line[1] - SIX_Y
+        return np.array([np.mean(residual * SIX_X), np.mean(residual)])
+
+    options = {**TEXTBOOK_OPTIONS, "learning_rate": 0.001, "decay_rate": 0.9, "maxiter": 2300}
+    result = minimize(lambda line: six_points_rmse(*line), (3.0, 5.0), jac=gradient, method=rmsprop, options=options)
+    np.testing.assert_allclose(result.x, loop, rtol=1e-10)
 
     # Then it jumps between two values, and rounding decides which of them falls on step 5000: the
     # published one in the tutorial's order of operations, the other one in exact arithmetic. Both
