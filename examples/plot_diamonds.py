@@ -1,11 +1,13 @@
-"""The price of a diamond: RMSpropRegressor, the textbook loop and least squares.
+"""
+The price of a diamond: the estimator, the textbook loop and least squares
+==========================================================================
 
-First the price from the weight alone, with both standardised: the estimator with its defaults, the
-usual mini-batch RMSprop loop written in NumPy, and the exact answer. Then the price from all
-columns: a pipeline with one-hot encoding, and a grid search over the step size and the decay rate.
+First the price from the weight alone, with both standardised: the estimator with its defaults, the usual mini-batch
+RMSprop loop written in NumPy, and the exact answer. Then the price from all columns: a pipeline with one-hot encoding,
+and a grid search over the step size and the decay rate. What it prints and draws is at the end of the page.
 
-Run ``python examples/plot_diamonds.py``; ``--epochs 5000`` gives the loop its full length,
-``--output`` names the picture. The table of 53,940 diamonds comes with the package plotnine.
+This is the script that ``make demo`` runs: ``python examples/plot_diamonds.py``; ``--epochs 5000`` gives the loop its
+full length, ``--output`` names the picture. The table of 53,940 diamonds comes with the package plotnine.
 """
 
 import argparse
@@ -13,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure  # not pyplot: a file is all we want, no display is needed
 from plotnine.data import diamonds
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
@@ -31,6 +33,10 @@ GRID = {
 }
 PICTURE_EPOCHS = 40
 OURS, LOOP, EXACT = "#1f4e9e", "#c8402f", "#f0a830"  # colours
+
+# %%
+# The data
+# --------
 
 
 @dataclass(frozen=True)
@@ -53,17 +59,6 @@ class CaratPrice:
         return np.mean((slope * self.x_train + intercept - self.y_train) ** 2)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """One way of finding the line, and what it found."""
-
-    name: str
-    slope: float
-    intercept: float
-    seconds: float
-    epochs: int | None = None
-
-
 def standardise(values):
     """Subtract the mean, divide by the population's standard deviation."""
     return (values - np.mean(values)) / np.std(values)
@@ -79,6 +74,24 @@ def load_carat_price():
         random_state=42,
     )
     return CaratPrice(*split, price_std=float(np.std(price)))
+
+
+# %%
+# Three ways to the line
+# ----------------------
+# The textbook's loop keeps its step size and publishes where it stands at the end. The estimator shrinks its steps and
+# publishes an average. Least squares needs no steps at all.
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One way of finding the line, and what it found."""
+
+    name: str
+    slope: float
+    intercept: float
+    seconds: float
+    epochs: int | None = None
 
 
 def textbook_loop(x, y, n_epochs, *, batch_size=512, learning_rate=0.01, decay_rate=0.9, epsilon=1e-8, seed=0):
@@ -149,6 +162,11 @@ def print_lines(data, fits, path):
     )
 
 
+# %%
+# All columns, in a pipeline
+# --------------------------
+
+
 def make_model(regressor):
     """Return a pipeline for all columns: one-hot categories, standardised numbers, regressor."""
     encode = make_column_transformer((OneHotEncoder(sparse_output=False), CATEGORIES), remainder=StandardScaler())
@@ -181,6 +199,11 @@ def compare_pipelines(grid=GRID):
         f"cross-validated R2 from {found.min():.5f} (worst) to {found.max():.5f} (best)."
     )
     return scores, search
+
+
+# %%
+# The picture
+# -----------
 
 
 def draw_points(ax, ours, exact):
@@ -223,8 +246,7 @@ def draw_losses(ax, data, paths, optimum, stopped):
 def draw(data, fits, loop_path, output):
     """Save the picture (points and line, loss over epochs) and return the figure."""
     ours, _, exact = fits
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
     draw_points(left, ours, exact)
     paths = {
         "RMSpropRegressor(): average, shrinking step": estimator_path(data, PICTURE_EPOCHS),
@@ -236,9 +258,17 @@ def draw(data, fits, loop_path, output):
     return figure
 
 
+# %%
+# All of it
+# ---------
+# The estimator stops after seven epochs, a few hundredths of a dollar from least squares. The loop comes to within a
+# few dollars in its first epochs, and no nearer in hundreds. With all columns the grid search finds no setting that is
+# noticeably better than the defaults.
+
+
 def main(arguments=None):
     """Run the comparison from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="The price of a diamond, found in three ways.")
     parser.add_argument("--epochs", type=int, default=500, help="of the NumPy loop (default: 500; tutorial: 5000)")
     parser.add_argument("--output", type=Path, default=Path("diamonds.png"), help="the picture")
     options = parser.parse_args(arguments)
@@ -248,7 +278,7 @@ def main(arguments=None):
     print_lines(data, fits, loop_path)
     compare_pipelines()
     draw(data, fits, loop_path, options.output)
-    print(f"\nPicture: {options.output.resolve()}")
+    print(f"\nPicture: {options.output}")
 
 
 if __name__ == "__main__":

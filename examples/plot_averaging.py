@@ -1,0 +1,96 @@
+"""
+The last iterate hovers, the average settles
+============================================
+
+Mini-batch RMSprop divides each gradient by its usual size. That makes for even progress, but also for steps that do not
+shrink near the minimum, where a batch's gradient is all noise: the iterate wanders around the minimum for ever. The
+average of where it has been is much closer. Here is one line, the price of 53,940 diamonds from their weight.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from plotnine.data import diamonds
+from sklearn.linear_model import LinearRegression
+
+from sklearn_rmsprop import RMSpropRegressor
+
+# From the weight above or below the average, so that the intercept means something: the price of an average diamond.
+carat = diamonds[["carat"]].to_numpy(dtype=float)
+X = carat - carat.mean()
+y = diamonds["price"].to_numpy(dtype=float)
+exact = LinearRegression().fit(X, y)
+
+
+def path(n_epochs, random_state, **options):
+    """Return (slope, intercept) after each of `n_epochs` passes over all rows."""
+    model = RMSpropRegressor(random_state=random_state, **options)
+    return np.array([(*model.partial_fit(X, y).coef_, model.intercept_) for _ in range(n_epochs)])
+
+
+def excess_loss(slope, intercept):
+    """Mean squared error above that of least squares, as a share of the variance of the price."""
+    # X has the mean 0, so that errors in slope and intercept simply add up.
+    return ((slope - exact.coef_[0]) ** 2 * X.var() + (intercept - exact.intercept_) ** 2) / y.var()
+
+
+# %%
+# Two ways to settle, and both together
+# -------------------------------------
+# ``average`` chooses what is published: the average of the iterates, or the last one. It does not change the run, so
+# with the same ``random_state`` the two solid lines below come from the same steps. The steps behind the dashed lines
+# shrink.
+
+N_EPOCHS, N_SEEDS = 50, 5
+BLUE, ORANGE = "#0072b2", "#d55e00"
+
+figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
+epochs = np.arange(1, N_EPOCHS + 1)
+for published, average, color in (("last iterate", False, ORANGE), ("average", True, BLUE)):
+    for schedule, style in (("constant", "-"), ("invsqrt", "--")):
+        paths = [path(N_EPOCHS, seed, average=average, schedule=schedule) for seed in range(N_SEEDS)]
+        loss = np.median([excess_loss(*path.T) for path in paths], axis=0)
+        ax.loglog(epochs, loss, style, color=color, linewidth=2)
+        ax.annotate(
+            f"{published},\n{schedule}",
+            (N_EPOCHS, np.median(loss[-20:])),
+            (6, 0),
+            textcoords="offset points",
+            color=color,
+            va="bottom" if schedule == "constant" else "top",
+        )
+        print(f"{published}, {schedule}: median of the second half {np.median(loss[N_EPOCHS // 2 :]):.0e}")
+ax.set(xlabel="epochs", ylabel="excess loss (variance of the price = 1)", xlim=(1, N_EPOCHS))
+ax.set_title(f"The last iterate hovers, the average settles (median of {N_SEEDS} runs)")
+ax.grid(alpha=0.3)
+plt.show()
+
+# %%
+# The gap is there from the first epoch on, and it is wide: at a hundredth of the variance of the price a line is off by
+# 400 dollars (root mean square over the diamonds), at a ten-millionth by little more than one. On this single column
+# the average hardly needs the help of shrinking steps; on the 26 columns of the whole table it misses fifty times as
+# much without them.
+#
+# Where the iterates are
+# ----------------------
+# The same in the plane of the two coefficients: where the iterate stands after each of 200 epochs with constant steps,
+# and the average of the same run. The picture on the right is the small square in the middle of the left one.
+
+hovering = path(200, 0, average=False, schedule="constant")
+settling = path(200, 0, average=True, schedule="constant")
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+center = np.array([exact.coef_[0], exact.intercept_])
+for ax, spread in ((left, np.array([1600, 800])), (right, np.array([30, 15]))):
+    ax.plot(*hovering.T, "o", color=ORANGE, alpha=0.5, markeredgewidth=0, label="last iterate")
+    ax.plot(*settling.T, ".-", color=BLUE, label="average")
+    ax.plot(*center, "*", color="black", markersize=14, label="least squares")
+    low, high = center - spread, center + spread
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    ax.set_xlabel("slope (dollars per carat)")
+left.set_ylabel("price of a diamond of average weight (dollars)")
+right.annotate("epoch 1", settling[0], (0, 8), textcoords="offset points", color=BLUE, ha="center")
+left.indicate_inset_zoom(right, edgecolor="black")
+left.legend(loc="lower right")
+left.set_title("After each epoch: the last iterate is anywhere,")
+right.set_title("the average closes in on least squares")
+plt.show()

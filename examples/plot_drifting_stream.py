@@ -1,0 +1,127 @@
+"""
+A stream that drifts: when averaging everything is wrong
+========================================================
+
+``partial_fit`` learns a stream chunk by chunk. By default the published model is an average over a good part of all
+steps so far, which is what makes it precise when the relation stays the same. When the relation changes, that is a
+model of the past. Houses in Texas before, in and after the crisis of 2008: the same number of houses on offer
+meant more sales in 2006, fewer in 2010, and more again in 2014.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from plotnine.data import txhousing
+from sklearn.linear_model import SGDRegressor
+
+from sklearn_rmsprop import RMSpropRegressor
+
+# %%
+# The stream
+# ----------
+# The table (from the package plotnine) has one row for each month and city, 2000 to 2015. We predict the number of
+# sales from the number of houses on offer, and the season. Cities differ in size, so each is measured against its own
+# first year. Logarithms are to the base 2: one more is twice as many.
+
+table = txhousing.dropna(subset=["sales", "listings"]).query("sales > 0 and listings > 0")
+logs = np.log2(table[["sales", "listings"]])
+since_start = table["date"] - table.groupby("city")["date"].transform("min")
+first_year = logs.where(since_start < 0.99).groupby(table["city"]).transform("mean")
+growth = (logs - first_year)[since_start >= 0.99]
+table = table.loc[growth.index]
+
+season = 2 * np.pi * table["month"] / 12
+X = np.column_stack([growth["listings"], np.sin(season), np.cos(season)])
+y = growth["sales"].to_numpy()
+month = (12 * table["year"] + table["month"] - 1).to_numpy()  # counted from the year 0
+chunks = [np.flatnonzero(month == m) for m in np.unique(month)]
+print(f"{len(y)} rows in {len(chunks)} months, {table['city'].nunique()} cities")
+
+# %%
+# Predict, then learn
+# -------------------
+# The honest error of a model on a stream: each month is predicted before it is learned. The first year only starts the
+# models; from it ``RMSpropRegressor`` also takes its units, so the first call should see typical rows.
+
+WARM_UP = 12
+
+
+def errors_of(model):
+    """Prediction minus truth for each row, made before the row was learned; NaN in the first year."""
+    errors = np.full(len(y), np.nan)
+    start = np.concatenate(chunks[:WARM_UP])
+    model.partial_fit(X[start], y[start])
+    for rows in chunks[WARM_UP:]:
+        errors[rows] = model.predict(X[rows]) - y[rows]
+        model.partial_fit(X[rows], y[rows])
+    return errors
+
+
+def rmse(errors):
+    """Root mean square of the errors after the first year."""
+    return np.sqrt(np.nanmean(errors**2))
+
+
+# %%
+# A model with a short memory has steps that do not shrink (``schedule="constant"``), and publishes the last iterate,
+# not the average. How fast it forgets is then up to ``learning_rate``: long steps follow quickly, and hover widely.
+# A chunk holds one row for each of at most 46 cities; batches of 8 make several steps of it. ``SGDRegressor``
+# has the same choice in ``learning_rate="constant"`` and ``eta0``. Both get the best of ten rates, in hindsight.
+
+rates = np.geomspace(0.001, 1, 10)
+
+
+def short_memory(rate):
+    """RMSprop with constant steps and without average."""
+    return RMSpropRegressor(learning_rate=rate, schedule="constant", average=False, batch_size=8, random_state=0)
+
+
+def constant_sgd(rate):
+    """Plain stochastic gradient descent with constant steps."""
+    return SGDRegressor(learning_rate="constant", eta0=rate, penalty=None, random_state=0)
+
+
+rmse_by_rate = {
+    make_model.__name__: [rmse(errors_of(make_model(rate))) for rate in rates]
+    for make_model in (short_memory, constant_sgd)
+}
+best_rate = {name: rates[np.argmin(found)] for name, found in rmse_by_rate.items()}
+models = {
+    "RMSpropRegressor(), averages": RMSpropRegressor(random_state=0),
+    "RMSpropRegressor, short memory": short_memory(best_rate["short_memory"]),
+    "SGDRegressor()": SGDRegressor(random_state=0),
+    "SGDRegressor, best constant step": constant_sgd(best_rate["constant_sgd"]),
+}
+errors = {name: errors_of(model) for name, model in models.items()}
+for name, error in errors.items():
+    print(f"{name:<34} RMSE {rmse(error):.3f}")
+
+# %%
+# The picture
+# -----------
+# Left how far the predictions of a year are off on average over the cities: the default predicts too many sales right
+# through the crisis, and too few before and after it. With a short memory both algorithms follow much better. Right
+# what the step size does: short steps forget too slowly, long ones hover too widely. The best of both are about equally
+# good. (Beyond the right edge SGD diverges; RMSprop, whose steps are bounded, only gets worse.)
+
+BLUE, ORANGE = "#0072b2", "#d55e00"
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1.5, 1), layout="constrained")
+
+middle = np.array([np.mean(month[rows]) for rows in chunks[WARM_UP:]]) / 12
+for (name, error), color, style in zip(errors.items(), (BLUE, BLUE, ORANGE, ORANGE), (":", "-", ":", "-"), strict=True):
+    monthly = np.array([np.mean(error[rows]) for rows in chunks[WARM_UP:]])
+    yearly = np.convolve(monthly, np.ones(12) / 12, mode="valid")
+    left.plot(middle[11:], 100 * (2**yearly - 1), style, color=color, linewidth=2.5, label=name)
+left.axhline(0, color="0.6", linewidth=1)
+left.set(xlabel="end of the year averaged over", ylabel="predicted sales above the true ones (%)")
+left.set_title("The average of all steps lags behind the crisis")
+left.legend(loc="upper left")
+
+for make_model, label, color in ((short_memory, "RMSpropRegressor", BLUE), (constant_sgd, "SGDRegressor", ORANGE)):
+    right.semilogx(rates, rmse_by_rate[make_model.__name__], "o-", color=color, label=f"{label}, constant step")
+right.axhline(
+    rmse(errors["RMSpropRegressor(), averages"]), color=BLUE, linestyle=":", label="RMSpropRegressor(), averages"
+)
+right.set(xlim=(0.0008, 0.4), ylim=(0.4, 0.6), xlabel="learning_rate or eta0", ylabel="RMSE (1: off by a factor of 2)")
+right.set_title("Short steps forget too slowly, long ones hover")
+right.legend(loc="upper center")
+plt.show()

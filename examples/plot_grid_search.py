@@ -1,0 +1,92 @@
+"""
+Tuning finds little: a grid search over the step
+================================================
+
+Two numbers steer RMSprop: how long a step is (``learning_rate``), and for how many steps it remembers the size of past
+gradients (``decay_rate``). ``RMSpropRegressor`` is an ordinary scikit-learn estimator, so ``GridSearchCV`` can look
+for the best pair. Here it shows that there is little to be found: the defaults lie on a broad plateau.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LogNorm
+from matplotlib.patches import Rectangle
+from plotnine.data import diamonds
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_validate, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_rmsprop import RMSpropRegressor
+
+# %%
+# The price of a diamond from all columns
+# ---------------------------------------
+# The table comes with the package plotnine. Cut, color and clarity are names; one-hot encoding makes 26 columns. Half
+# of the rows are enough here, the other half is for the test.
+
+X = pd.get_dummies(diamonds.drop(columns="price"), dtype=float).to_numpy()
+y = diamonds["price"].to_numpy(dtype=float)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+print(f"{X_train.shape[0]} rows, {X_train.shape[1]} columns")
+
+# %%
+# The search
+# ----------
+# The fit standardises by itself, and would do without the ``StandardScaler``. It is here to show how parameters in a
+# pipeline are named: first the step, then two underscores. Five decay rates times six learning rates, three fits each.
+
+decay_rates = [0.9, 0.97, 0.99, 0.999, "auto"]
+learning_rates = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
+
+pipeline = make_pipeline(StandardScaler(), RMSpropRegressor(random_state=0))
+grid = {"rmspropregressor__decay_rate": decay_rates, "rmspropregressor__learning_rate": learning_rates}
+search = GridSearchCV(pipeline, grid, cv=3, return_train_score=True).fit(X_train, y_train)
+
+cross_validated = search.cv_results_["mean_test_score"]
+print(f"best setting: {search.best_params_}")
+print(f"cross-validated R2: {cross_validated.max():.4f} (best) to {cross_validated.min():.4f} (worst)")
+n_good = np.sum(cross_validated > cross_validated.max() - 0.001)
+print(f"settings within 0.001 of the best: {n_good} of {cross_validated.size}")
+print(f"test R2 of the best setting: {search.score(X_test, y_test):.4f}")
+print(f"test R2 of the defaults:     {pipeline.fit(X_train, y_train).score(X_test, y_test):.4f}")
+
+# %%
+# What the settings miss
+# ----------------------
+# Most settings have much the same R2. To see any difference we ask which part of what least squares explains is missed,
+# on the rows that were fitted: nothing explains more of those than least squares, so this is never negative, and can
+# be shown by powers of ten.
+
+exact = cross_validate(LinearRegression(), X_train, y_train, cv=3, return_train_score=True)["train_score"].mean()
+# The search goes through the parameters in the order of their names, and the last varies fastest.
+scores = search.cv_results_["mean_train_score"].reshape(len(decay_rates), len(learning_rates))
+missed = 1 - scores / exact
+
+figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+image = ax.imshow(missed, cmap="cividis_r", norm=LogNorm(1e-5, 1e-2), aspect="auto")
+for (row, column), value in np.ndenumerate(missed):
+    text = f"{value:.0e}".replace("e-0", "e-")
+    ax.text(column, row, text, ha="center", va="center", color="white" if value > 5e-4 else "black")
+
+default = RMSpropRegressor()
+column, row = learning_rates.index(default.learning_rate), decay_rates.index(default.decay_rate)
+ax.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=4))
+ax.text(column, row - 0.25, "default", ha="center", va="center", weight="bold")
+
+ax.set_xticks(range(len(learning_rates)), learning_rates)
+ax.set_yticks(range(len(decay_rates)), decay_rates)
+ax.set(xlabel="learning_rate", ylabel="decay_rate")
+ax.set_title("The defaults lie on a broad plateau")
+figure.colorbar(image, label="missed part of what least squares explains", extend="min")
+plt.show()
+
+# %%
+# Along a row: when steps are too short, the fit stops before it has arrived; when they are too long, the iterates hover
+# so widely that even their average is off. In between, a factor of ten in ``learning_rate`` makes no difference that
+# would be noticed on new rows.
+#
+# Down a column: with steps of 0.03 or 0.1 the decay rate hardly matters from 0.97 on. The textbook's 0.9 is worse
+# there. It remembers ten gradients, so that a large one is divided by a root to which it has itself contributed much,
+# which pulls the model away from least squares.

@@ -1,0 +1,148 @@
+"""
+Text goes straight in: sparse rows
+==================================
+
+Words make wide tables: thousands of columns, of which a row uses a few. scikit-learn keeps them as a sparse matrix
+in CSR format, and ``RMSpropRegressor`` works on that as it is. What a step costs follows the words in its rows, however
+many columns there are. The task: where in a docstring does a line stand, at the beginning or at the end?
+"""
+
+import importlib
+import inspect
+from time import perf_counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge, SGDRegressor
+from sklearn.model_selection import GroupShuffleSplit
+
+from sklearn_rmsprop import RMSpropRegressor
+
+# %%
+# The text
+# --------
+# SciPy and scikit-learn bring it along: the docstrings of public functions and classes. Each line is a row, and its
+# target is the position of the line: 0 for the first one of a docstring, 1 for the last.
+
+SCIPY = ("interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "stats")
+SKLEARN = (
+    *("cluster", "datasets", "decomposition", "ensemble", "linear_model", "manifold"),
+    *("metrics", "neighbors", "preprocessing", "svm", "tree"),
+)
+MODULES = [f"scipy.{name}" for name in SCIPY] + [f"sklearn.{name}" for name in SKLEARN]
+
+
+def public_docstrings():
+    """Return the docstrings of the functions and classes in MODULES, each once."""
+    docstrings = {}  # keeps the order, unlike a set
+    for module in map(importlib.import_module, MODULES):
+        for name in sorted(module.__all__):
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isroutine(thing):
+                docstrings[inspect.getdoc(thing) or ""] = None
+    return list(docstrings)
+
+
+lines, position, source = [], [], []
+for number, docstring in enumerate(public_docstrings()):
+    its_lines = [line for line in docstring.splitlines() if line.strip()]
+    if len(its_lines) >= 10:
+        lines += its_lines
+        position += np.linspace(0, 1, len(its_lines)).tolist()
+        source += [number] * len(its_lines)
+lines, position = np.array(lines), np.array(position)
+# Lines of one docstring are alike: all of them are for training, or all for the test.
+train, test = next(GroupShuffleSplit(test_size=0.25, random_state=0).split(lines, groups=source))
+
+# %%
+# From words to coefficients
+# --------------------------
+# Words, and pairs of neighbouring words, become columns (``>>>`` counts as a word). With so many columns any model can
+# learn the training rows by heart; ``early_stopping`` and a penalty keep ``RMSpropRegressor`` from it.
+
+vectorizer = TfidfVectorizer(token_pattern=r"[a-z]{2,}|>>>", ngram_range=(1, 2), min_df=5)
+X_train, X_test = vectorizer.fit_transform(lines[train]), vectorizer.transform(lines[test])
+n_rows, n_columns = X_train.shape
+print(f"{n_rows} rows, {n_columns} columns, {X_train.nnz / n_rows:.0f} nonzeros in a row")
+
+stop_early = {"early_stopping": True, "random_state": 0}
+models = {
+    "RMSpropRegressor, L2": RMSpropRegressor(penalty="l2", alpha=1e-5, **stop_early),
+    "RMSpropRegressor, L1": RMSpropRegressor(penalty="l1", alpha=1e-4, **stop_early),
+    "SGDRegressor()": SGDRegressor(random_state=0),
+    "SGDRegressor, tuned by hand": SGDRegressor(learning_rate="adaptive", eta0=0.3, alpha=1e-5, **stop_early),
+    "Ridge()": Ridge(),
+}
+print(f"{'':<29}{'seconds':>8}{'test R2':>9}{'columns used':>14}")
+for name, model in models.items():
+    start = perf_counter()
+    model.fit(X_train, position[train])
+    seconds = perf_counter() - start
+    score = model.score(X_test, position[test])
+    print(f"{name:<29}{seconds:>8.2f}{score:>9.3f}{np.count_nonzero(model.coef_):>14}")
+
+# %%
+# ``SGDRegressor`` learns much more with a step size chosen for these rows than with its default; ``RMSpropRegressor``
+# has its default. ``Ridge`` does as well, as long as all rows are in memory at once. L1 keeps a few hundred columns.
+#
+# What a step costs
+# -----------------
+# We fold the columns into fewer: column ``j`` becomes ``j`` modulo their new number, as in a small hash table. The rows
+# hold the same words as before. Then we time an epoch on the sparse table and on the same table as a dense array, while
+# that is of a reasonable size.
+
+N_TIMED, N_EPOCHS, LARGEST_DENSE = 20_000, 5, 1024
+some_rows = X_train[:N_TIMED]
+
+
+def milliseconds_per_epoch(X):
+    """Time of a fit, by its number of epochs; the better of two."""
+    model = RMSpropRegressor(max_iter=N_EPOCHS, tol=None, random_state=0)
+    seconds = []
+    for _ in range(2):
+        start = perf_counter()
+        model.fit(X, position[train[:N_TIMED]])
+        seconds.append(perf_counter() - start)
+    return 1000 * min(seconds) / N_EPOCHS
+
+
+times = {"sparse (CSR)": {}, "dense array": {}}
+for count in (64, 256, 1024, 4096, n_columns):
+    folded = csr_array((some_rows.data, some_rows.indices % count, some_rows.indptr), (N_TIMED, count), copy=True)
+    folded.sum_duplicates()  # two words of a row in one column; in place, hence the copy
+    times["sparse (CSR)"][count] = milliseconds_per_epoch(folded)
+    if count <= LARGEST_DENSE:
+        times["dense array"][count] = milliseconds_per_epoch(folded.toarray())
+
+# %%
+# The picture
+# -----------
+# Left what the model with the L1 penalty has learned. The rows of the table have length 1, so a coefficient is how far
+# the word alone shifts a line, where the docstring has length 1: parameters come first, examples last. Right the
+# times: those of the dense array grow with its columns, those of CSR hardly do. (What a fit does only once an epoch or
+# less, and every call of ``partial_fit``, does pass over all columns. From some 100,000 of them on that shows, if there
+# are few rows to a call.)
+
+# Columns that few rows have are left out of the picture.
+words, coef = vectorizer.get_feature_names_out(), models["RMSpropRegressor, L1"].coef_
+frequent = np.flatnonzero(np.bincount(X_train.indices, minlength=n_columns) >= 300)
+by_coef = frequent[np.argsort(coef[frequent])]
+shown = np.concatenate([by_coef[:10], by_coef[-10:]])
+
+BLUE, ORANGE = "#0072b2", "#d55e00"
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.5), width_ratios=(1.2, 1), layout="constrained")
+left.barh(words[shown], coef[shown], color=np.where(coef[shown] < 0, BLUE, ORANGE))
+left.axvline(0, color="black", linewidth=0.8)
+left.set(xlabel="coefficient: shift towards the end (length of the docstring = 1)")
+left.set_title("Words of the beginning and words of the end")
+
+for (name, found), color, marker in zip(times.items(), (BLUE, ORANGE), "os", strict=True):
+    right.semilogx(list(found), list(found.values()), marker=marker, color=color, linewidth=2, label=name)
+right.set(xlabel="columns", ylabel=f"milliseconds for an epoch of {N_TIMED:,} rows")
+right.set_ylim(bottom=0)
+right.set_title("CSR costs what is in it, not its width")
+right.legend()
+right.grid(alpha=0.3)
+plt.show()
