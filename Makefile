@@ -12,14 +12,16 @@ ACTIVATED := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench bench-compare clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo            run the example on the diamonds table'
 	@echo 'make test            run the tests             (ARGS="-k sparse -x" goes to pytest)'
 	@echo 'make lint            check style and types'
-	@echo 'make bench           print the benchmark       (QUICK=1: fewer rounds)'
+	@echo 'make docs            build the documentation site'
+	@echo 'make bench           print the benchmark       (QUICK=1: under three minutes)'
+	@echo 'make bench-compare   is the hot path slower than at another revision? (REV=main)'
 	@echo 'make clean           remove .venv and everything else that was made'
 	@echo 'PYTHON=python3.12 after any of them chooses the Python (3.11 or newer).'
 
@@ -35,12 +37,24 @@ lint: $(VENV)/.with-lint
 	$(ACTIVATED) cython-lint sklearn_rmsprop
 	$(BIN)/mypy
 
+# Warnings are errors. Examples that have not changed since the last build are not run again.
+docs: $(VENV)/.with-docs
+	@echo 'Building the site; the examples take a minute or two.'
+	$(ACTIVATED) sphinx-build --quiet --fail-on-warning --jobs auto -d docs/_build/doctrees docs docs/_build/html
+	@echo 'Open docs/_build/html/index.html'
+
 bench: $(VENV)/.with-examples
-	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
+	$(BIN)/python benchmarks/run.py --output build/benchmark $(if $(QUICK),--quick) $(ARGS)
+
+# Fails when an epoch takes 15 % longer than at REV.
+bench-compare: $(VENV)/.with-examples
+	@test -n "$(REV)" || { echo 'Which revision? make bench-compare REV=main' >&2; exit 2; }
+	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist diamonds.png .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find benchmarks examples sklearn_rmsprop tests -name __pycache__ -prune -exec rm -r {} +
+	rm -rf docs/_build docs/gallery docs/generated examples/*.png
+	find benchmarks docs examples sklearn_rmsprop tests -name __pycache__ -prune -exec rm -r {} +
 
 $(VENV)/.python-$(PYTHON_TAG):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.12")'

@@ -9,14 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sklearn_rmsprop
+
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The README, and the pages of the site but for what is generated.
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/guide").glob("**/*.md"))]
 # A fenced Python block and, where one follows at once, the fenced text block with its output.
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
 LINK = re.compile(r"\]\((?!https?:|#)(?P<target>[^)#]+)")
+
+
+def name_of(document):
+    """The path from the root, as in links and in the names of tests."""
+    return document.relative_to(ROOT).as_posix()
 
 
 def load_example(name):
@@ -27,7 +35,7 @@ def load_example(name):
     return module
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_code_blocks_run_and_print_what_they_claim(document, tmp_path, monkeypatch):
     """The blocks of a document run in order, in one namespace, as a reader would paste them."""
     monkeypatch.chdir(tmp_path)
@@ -41,28 +49,37 @@ def test_code_blocks_run_and_print_what_they_claim(document, tmp_path, monkeypat
         with contextlib.redirect_stdout(printed):
             exec(code, namespace)
         if block["output"] is not None:
-            assert printed.getvalue() == block["output"], f"{document.name}, line {line}"
+            assert printed.getvalue() == block["output"], f"{name_of(document)}, line {line}"
 
 
 def test_every_python_fence_is_found():
     """The pattern misses no block, and the documents that teach with code have some."""
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
-        assert len(BLOCK.findall(text)) == text.count("```python"), document.name
-    for name in ("README.md", "algorithm.md"):
-        assert any(d.name == name and "```python" in d.read_text(encoding="utf-8") for d in DOCUMENTS)
+        assert len(BLOCK.findall(text)) == text.count("```python"), name_of(document)
+    for name in ("README.md", "docs/algorithm.md", "docs/getting_started.md", "docs/coming_from.md"):
+        assert "```python" in (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_within_the_project_lead_somewhere(document):
     """A relative link names a file that exists."""
     for link in LINK.finditer(document.read_text(encoding="utf-8")):
         assert (document.parent / link["target"]).exists(), link["target"]
 
 
-def test_six_points():
+def test_every_public_name_is_in_the_reference():
+    """Whoever adds a name adds it there; the build of the site then checks its docstring."""
+    reference = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^   (\w+)$", reference, flags=re.MULTILINE)
+    assert sorted([*listed, "__version__"]) == sorted(sklearn_rmsprop.__all__)
+    assert "`sklearn_rmsprop.__version__`" in reference
+
+
+def test_six_points(monkeypatch):
     """The tutorial's result after 5000 steps, by the loop and by the estimator."""
-    example = load_example("six_points")
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    example = load_example("plot_six_points")
     slope, intercept = example.rmsprop_loop(example.X, example.Y, example.START)[-1]
     textbook = example.textbook_regressor().fit(
         example.X[:, np.newaxis], example.Y, coef_init=[3.0], intercept_init=5.0

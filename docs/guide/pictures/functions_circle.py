@@ -1,0 +1,39 @@
+"""x / log(x) from 364 at rate 0.3: four runs of the same method, near their ends."""
+
+import numpy as np
+from scipy.optimize import minimize
+from style import BLUE, GREY, RED, panels
+
+from sklearn_rmsprop import rmsprop
+
+
+def gradient(x):
+    return (np.log(x) - 1) / np.log(x) ** 2
+
+
+TEXTBOOK = {"learning_rate": 0.3, "bias_correction": False, "schedule": "constant", "average": False, "maxiter": 2000}
+runs = {
+    "float32, decay_rate 0.99": (np.float32, {"decay_rate": 0.99}),
+    "float64, decay_rate 0.9": (np.float64, {"decay_rate": 0.9}),
+    "float64, 0.9, averaged": (np.float64, {"decay_rate": 0.9, "average": True, "maxiter": 20_000}),
+    "float64, 0.9, linear schedule": (np.float64, {"decay_rate": 0.9, "schedule": "linear", "maxiter": 6000}),
+}
+figure, axes = panels(
+    "The same method at rest, in a circle, averaged off to one side, and closing in", 2, 2, height=5.8, sharey=True
+)
+axes = axes.ravel()
+for ax, (title, (dtype, options)) in zip(axes, runs.items(), strict=True):
+    path = []
+    minimize(
+        lambda x: (x / np.log(x)).item(), np.array([364], dtype=dtype), jac=gradient, method=rmsprop,
+        callback=lambda x, path=path: path.append(x.item()), options=TEXTBOOK | options,
+    )  # fmt: skip
+    end = path[-100:]
+    settled = max(np.abs(np.array(end) - np.e)) < 0.01
+    ax.plot(path, color=BLUE if settled else RED, linewidth=1)
+    ax.axhline(np.e, color=GREY, linestyle=":", linewidth=1.4)
+    ends = f"{end[-1]:.4f}" if np.ptp(end) < 0.01 else f"{min(end):.2f} and {max(end):.2f}"
+    last = 1300 if len(path) == 2000 else len(path)
+    ax.set(title=f"{title}\nends at {ends}", xlabel="step", ylim=(2.5, 3), xlim=(1000, last), xticks=(1000, last))
+for ax in axes[::2]:
+    ax.set_ylabel("x (dotted: e)")
