@@ -1,20 +1,32 @@
-"""Seeded data sets of the benchmark: each builder returns ``(X, y)``.
+"""Seeded data sets of the benchmark: each builder returns ``(X, y)``, and ``DATA_SETS`` names them.
 
 The synthetic designs are standard normal unless the name says otherwise, and their targets are
 linear in them with noise.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
 import numpy as np
 import scipy.signal
 import scipy.sparse
-from plotnine.data import diamonds
 from sklearn.datasets import load_diabetes
+from table import count
 
 SEED = 20240607
 
 
+def diamonds_table():
+    """Return the table of 53,940 diamonds."""
+    from plotnine.data import diamonds  # noqa: PLC0415 - takes seconds, which most of the processes here need not wait
+
+    return diamonds
+
+
 def diamonds_carat():
-    """Return carat (one column, as it comes) and price of the 53,940 diamonds."""
+    """Return carat (one column, as it comes) and price of the diamonds."""
+    diamonds = diamonds_table()
     return diamonds[["carat"]].to_numpy(np.float64), diamonds["price"].to_numpy(np.float64)
 
 
@@ -23,6 +35,7 @@ def diamonds_all_columns():
 
     No category is dropped, so the columns are collinear, as they are in most people's pipelines.
     """
+    diamonds = diamonds_table()
     categories = [diamonds[name].cat.categories for name in ("cut", "color", "clarity")]
     columns = [diamonds[name].to_numpy(np.float64) for name in ("carat", "depth", "table", "x", "y", "z")]
     for name, values in zip(("cut", "color", "clarity"), categories, strict=True):
@@ -97,3 +110,54 @@ def zipf_csr(n_rows, n_columns, n_draws):
     X = scipy.sparse.csr_matrix((values, indices, indptr), shape=(n_rows, n_columns))
     X.sum_duplicates()
     return X, linear_target(rng, X)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A name and a builder, and where the data take long, a builder of fewer rows for the quick run."""
+
+    name: str
+    build: Callable
+    build_quick: Callable | None = None
+
+    def load(self, quick=False):
+        """Return X and y, built once in a process."""
+        return built(self.build_quick if quick and self.build_quick else self.build)
+
+
+@cache
+def built(build):
+    """Call a builder, once in a process."""
+    return build()
+
+
+def label(name, X):
+    """Return the name with the number of rows and columns."""
+    return f"{name}, {count(X.shape[0])} x {count(X.shape[1])}"
+
+
+def data_set(name, builder, n_rows, *arguments, quick):
+    """Return the data set of a builder whose first argument is the number of rows."""
+    return DataSet(name, partial(builder, n_rows, *arguments), partial(builder, quick, *arguments))
+
+
+# The data that every figure is measured on.
+DATA_SETS = (
+    DataSet("diamonds, carat", diamonds_carat),
+    DataSet("diamonds, all columns", diamonds_all_columns),
+    data_set("dense", gaussian, 1_000_000, 50, quick=100_000),
+    data_set("dense float32", gaussian, 1_000_000, 50, np.float32, quick=100_000),
+    data_set("AR(0.95)", autoregressive, 200_000, 50, 0.95, quick=50_000),
+    data_set("scales 1e-2..1e2", mixed_scales, 200_000, 30, quick=20_000),
+    # Not only fewer rows: with fewer than ten rows a column they would be another kind of problem.
+    DataSet("wide", partial(gaussian, 20_000, 2000), partial(gaussian, 5000, 500)),
+    DataSet("CSR", partial(zipf_csr, 300_000, 50_000, 33), partial(zipf_csr, 30_000, 5000, 33)),
+    DataSet("diabetes", diabetes),
+    DataSet("tiny", partial(gaussian, 50, 5)),
+)
+# Harder ones, for whole fits.
+HARD_DATA_SETS = (
+    data_set("y 1e5, sd 1e4", large_target, 50_000, 20, quick=20_000),
+    data_set("means 100 sd", large_column_means, 50_000, 20, quick=20_000),
+    DataSet("noise-free", partial(gaussian, 50_000, 20, noise=0.0)),
+)

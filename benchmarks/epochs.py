@@ -1,78 +1,47 @@
-"""Epoch throughput: the steady-state epoch of RMSpropRegressor against that of SGDRegressor.
+"""Epoch throughput: the steady-state epoch of RMSpropRegressor beside those of the iterative peers.
 
-A steady-state epoch is (time of a fit with many epochs - time of a fit with one) / (difference in
-epochs): validation, column statistics and every other fixed cost cancel. Both fits see the same
-arrays.
+A steady-state epoch is (time of a fit with many epochs - time of a fit with one) / (difference in epochs): validation,
+column statistics and every other fixed cost cancel.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from statistics import median
 
-import numpy as np
 import scipy.sparse
-from data import diamonds_all_columns, diamonds_carat, gaussian, zipf_csr
-from sklearn.linear_model import SGDRegressor
-from table import markdown, milliseconds
+from data import DATA_SETS, label
+from peers import OURS, SGD, Peer, fit_ours
+from table import Table, figure, milliseconds, ratio, text
 from timing import interleaved, read_bandwidth, seconds
 
-from sklearn_rmsprop import RMSpropRegressor
+# How many times the peer's speed is asked for.
+TARGETS = {
+    "diamonds, carat": 7,
+    "diamonds, all columns": 6,
+    "dense": 3,
+    "dense float32": 6,
+    "wide": 2.5,
+    "CSR": 1,
+}
+SMALL_BATCHES = (1, 8)
 
 
 @dataclass(frozen=True)
-class Case:
-    """A data set, and how many times the peer's speed is asked for."""
+class Epoch:
+    """The seconds of a steady-state epoch: the fastest of the rounds and their median."""
 
-    name: str
-    build: Callable
-    target: float
+    fastest: float
+    median: float
 
-
-CASES = (
-    Case("diamonds 54k x 1", diamonds_carat, 7),
-    Case("diamonds 54k x 26", diamonds_all_columns, 6),
-    Case("1M x 50", partial(gaussian, 1_000_000, 50), 3),
-    Case("1M x 50 float32", partial(gaussian, 1_000_000, 50, np.float32), 6),
-    Case("20k x 2000", partial(gaussian, 20_000, 2000), 2.5),
-    Case("20k x 2000 float32", partial(gaussian, 20_000, 2000, np.float32), 2.5),
-    Case("CSR 300k x 50k, 30 per row", partial(zipf_csr, 300_000, 50_000, 33), 1),
-)
-HEADER = (
-    "case, batch 32",
-    "ours ms",
-    "SGD ms",
-    "ratio of fastest",
-    "of medians",
-    "target",
-    "met",
-    "one read ms",
-    "read / our epoch",
-)
-
-
-def rmsprop(X, y, n_epochs):
-    """Fit ours with all defaults on, for exactly so many epochs."""
-    RMSpropRegressor(max_iter=n_epochs, tol=None, random_state=0).fit(X, y)
-
-
-def sgd(X, y, n_epochs):
-    """Fit the peer for exactly so many epochs.
-
-    Its default step diverges once a row's squared norm passes 2 / eta0, and then it stops with an
-    error. The step's size does not change the time of an epoch, so wide rows get a smaller one.
-    """
-    eta0 = min(0.01, 0.5 / X.shape[1])
-    model = SGDRegressor(penalty=None, eta0=eta0, max_iter=n_epochs, tol=None, random_state=0)
-    model.fit(X, y)
-
-
-CONTENDERS = {"ours": rmsprop, "sgd": sgd}
+    def times(self, factor):
+        """Return the epoch of so many times the rows."""
+        return Epoch(self.fastest * factor, self.median * factor)
 
 
 def enough_epochs(fit, X, y, span):
     """Return how many epochs after the first take about ``span`` seconds (at least two)."""
+    fit(X, y, 1)  # the first call may load or compile what it needs
     n_extra = 2
     while True:
         # A difference of short fits is noisy: refined until the span is of the right size.
@@ -82,24 +51,21 @@ def enough_epochs(fit, X, y, span):
         n_extra = ceil(n_extra * min(20, max(2, span / max(taken, 1e-9))))
 
 
-def steady_epochs(X, y, n_rounds, span):
-    """Return ``{contender: (fastest, median)}`` seconds of a steady-state epoch."""
-    extra = {name: enough_epochs(fit, X, y, span) for name, fit in CONTENDERS.items()}
-    fits = {}
-    for name, fit in CONTENDERS.items():
-        fits[name, "one"] = partial(fit, X, y, 1)
-        fits[name, "many"] = partial(fit, X, y, 1 + extra[name])
-    measured = interleaved(fits, n_rounds)
-    epochs = {}
-    for name in CONTENDERS:
-        # The fastest of each, then the difference: the smallest difference would be that of the
-        # round whose short fit was slowest.
-        one, many = measured[name, "one"], measured[name, "many"]
-        epochs[name] = (
-            (min(many) - min(one)) / extra[name],
-            (median(many) - median(one)) / extra[name],
-        )
-    return epochs
+def steady_epochs(fits, n_rounds, span):
+    """Return ``{name: Epoch}`` of ``{name: (fit, X, y)}``, in interleaved rounds."""
+    extra = {name: enough_epochs(*fit, span) for name, fit in fits.items()}
+    functions = {}
+    for name, (fit, X, y) in fits.items():
+        functions[name, "one"] = partial(fit, X, y, 1)
+        functions[name, "many"] = partial(fit, X, y, 1 + extra[name])
+    measured = interleaved(functions, n_rounds)
+
+    # The fastest of each, then the difference: the smallest difference would be that of the round whose short fit was
+    # slowest.
+    def epoch(name, how):
+        return (how(measured[name, "many"]) - how(measured[name, "one"])) / extra[name]
+
+    return {name: Epoch(epoch(name, min), epoch(name, median)) for name in fits}
 
 
 def size_in_bytes(X):
@@ -109,31 +75,71 @@ def size_in_bytes(X):
     return X.nbytes
 
 
+def settings(quick):
+    """Return the number of rounds and the seconds that each measurement is to take."""
+    return (3, 0.05) if quick else (7, 0.5)
+
+
+def record_of(name, ours, peer):
+    """Return the record of one data set: our epoch, and how many times as long the peer's takes."""
+    return {
+        "data": name,
+        "seconds": ours.fastest,
+        "median": ours.median,
+        "ratio": peer.fastest / ours.fastest,
+        "ratio_of_medians": peer.median / ours.median,
+    }
+
+
 def report(quick, progress):
-    """Return the table of epoch throughput as Markdown."""
-    n_rounds, span = (3, 0.2) if quick else (9, 0.6)
+    """Return the table of epoch throughput against SGDRegressor, and the share of one sequential read."""
     bandwidth = read_bandwidth()
-    rows = []
-    for case in CASES:
-        progress(f"epochs: {case.name}")
-        X, y = case.build()
-        epochs = steady_epochs(X, y, n_rounds, span)
-        (ours, ours_median), (peer, peer_median) = epochs["ours"], epochs["sgd"]
-        one_read = size_in_bytes(X) / bandwidth
-        rows.append(
-            (
-                case.name,
-                milliseconds(ours),
-                milliseconds(peer),
-                f"{peer / ours:.1f}",
-                f"{peer_median / ours_median:.1f}",
-                f"{case.target:g}",
-                "yes" if peer / ours >= case.target else "no",
-                milliseconds(one_read),
-                f"{one_read / ours:.2f}",
-            )
+    records = []
+    for data_set in DATA_SETS:
+        progress(f"epochs: {data_set.name}")
+        X, y = data_set.load(quick)
+        epochs = steady_epochs({peer: (peer.fit, X, y) for peer in (OURS, SGD)}, *settings(quick))
+        ours, one_read = epochs[OURS], size_in_bytes(X) / bandwidth
+        records.append(
+            record_of(label(data_set.name, X), ours, epochs[SGD])
+            | {"sgd_seconds": epochs[SGD].fastest, "sgd_median": epochs[SGD].median}
+            | {"target": TARGETS.get(data_set.name), "one_read": one_read, "share": one_read / ours.fastest}
         )
-    return (
-        "## Epoch throughput against SGDRegressor(penalty=None)\n\n"
-        f"One core reads memory in sequence at {bandwidth / 1e9:.1f} GB/s.\n\n" + markdown(HEADER, rows)
+    note = (
+        "Batches of 32, all defaults on, one core: the fastest epoch of the rounds, and how many times as long one of "
+        "SGDRegressor takes. The last columns are the time of one sequential read of X and its share of our epoch; 1 "
+        f"is the limit for data that do not fit in cache. One core reads at {bandwidth / 1e9:.1f} GB/s."
     )
+    columns = {
+        "data": text("data"),
+        "ours, ms": figure("seconds", milliseconds),
+        "SGD, ms": figure("sgd_seconds", milliseconds),
+        "ratio of fastest": figure("ratio", ratio),
+        "of medians": figure("ratio_of_medians", ratio),
+        "target": figure("target", "{:g}".format),
+        "one read, ms": figure("one_read", milliseconds),
+        "read / epoch": figure("share", "{:.2f}".format),
+    }
+    return Table("Epoch against SGDRegressor(penalty=None)", note, columns, records)
+
+
+def report_small_batches(quick, progress):
+    """Return the table of epochs with batches of a few rows."""
+    progress("small batches")
+    data_set = DATA_SETS[1]
+    X, y = data_set.load(quick)
+    # One comparison with all sizes, so that they share their rounds.
+    sizes = [Peer(f"RMSpropRegressor(batch_size={n})", partial(fit_ours, batch_size=n)) for n in SMALL_BATCHES]
+    epochs = steady_epochs({peer: (peer.fit, X, y) for peer in (*sizes, SGD)}, *settings(quick))
+    records = [
+        record_of(label(data_set.name, X), epochs[peer], epochs[SGD]) | {"batch_size": n}
+        for n, peer in zip(SMALL_BATCHES, sizes, strict=True)
+    ]
+    columns = {
+        "data": text("data"),
+        "batch_size": text("batch_size"),
+        "ours, ms": figure("seconds", milliseconds),
+        "ratio of fastest": figure("ratio", ratio),
+        "of medians": figure("ratio_of_medians", ratio),
+    }
+    return Table("Small batches", "Times as long as ours an epoch of SGDRegressor takes.", columns, records)

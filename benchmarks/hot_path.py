@@ -1,0 +1,40 @@
+"""The cases in which a change must not make the package slower."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from data import diamonds_all_columns, diamonds_carat, gaussian, zipf_csr
+
+from sklearn_rmsprop import RMSpropRegressor
+
+
+@dataclass(frozen=True)
+class Case:
+    """Data, and parameters beside the defaults."""
+
+    load: Callable
+    params: dict = field(default_factory=dict)
+
+    def fit(self, X, y, n_epochs):
+        """Fit for exactly so many epochs."""
+        RMSpropRegressor(max_iter=n_epochs, tol=None, random_state=0, **self.params).fit(X, y)
+
+
+def with_targets(n_targets):
+    """Return rows with several targets."""
+    X, y = gaussian(50_000, 50)
+    return X, y[:, np.newaxis] + np.random.default_rng(0).standard_normal((len(y), n_targets))
+
+
+CASES = {
+    "54k x 1": Case(diamonds_carat),
+    "54k x 26": Case(diamonds_all_columns),
+    "54k x 26, batch 1": Case(diamonds_all_columns, {"batch_size": 1}),
+    "200k x 50": Case(partial(gaussian, 200_000, 50)),
+    "200k x 50 float32": Case(partial(gaussian, 200_000, 50, np.float32)),
+    "5k x 2000": Case(partial(gaussian, 5000, 2000)),
+    "CSR 60k x 50k": Case(partial(zipf_csr, 60_000, 50_000, 33)),
+    "50k x 50, 16 targets, batch 256": Case(partial(with_targets, 16), {"batch_size": 256}),
+}

@@ -1,0 +1,26 @@
+"""torch.optim.RMSprop on tensors in memory: an extra, where PyTorch is installed."""
+
+from importlib.util import find_spec
+
+import numpy as np
+from linear import Linear
+
+AVAILABLE = find_spec("torch") is not None
+
+
+def fit(X, y, n_epochs, batch_size):
+    """Fit with the optimizer's defaults, batches being slices of a random permutation."""
+    import torch  # noqa: PLC0415 - takes seconds, and is not always there
+
+    torch.manual_seed(0)
+    X, y = torch.from_numpy(X), torch.from_numpy(np.asarray(y, X.dtype))
+    coef = torch.zeros(X.shape[1], dtype=X.dtype, requires_grad=True)
+    intercept = torch.zeros((), dtype=X.dtype, requires_grad=True)
+    optimizer = torch.optim.RMSprop([coef, intercept])
+    for _ in range(n_epochs):
+        for rows in torch.randperm(len(X)).split(batch_size):
+            optimizer.zero_grad()
+            loss = (X[rows] @ coef + intercept - y[rows]).square().mean() / 2
+            loss.backward()
+            optimizer.step()
+    return Linear(coef.detach().numpy(), intercept.item())
