@@ -105,6 +105,25 @@ def test_several_targets_are_fitted_as_one_by_one(name, container):
         np.testing.assert_allclose(together.intercept_[k], alone.intercept_, rtol=1e-9, atol=1e-12)
 
 
+# The kernel takes targets 4 (float64) or 8 (float32) at a time, features 8 at a time, rows 4 and 32 at a time.
+@pytest.mark.parametrize("n_targets", [2, 4, 5, 8, 11, 16])
+@pytest.mark.parametrize("n_features", [1, 7, 8, 17])
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-10), (np.float32, 1e-4)])
+def test_any_number_of_targets_together_is_as_many_alone(n_targets, n_features, dtype, rtol):
+    rng = np.random.default_rng(n_targets)
+    X, Y = problem(n_rows=75, n_features=n_features, n_targets=n_targets)
+    X, weight = (X + 1).astype(dtype), rng.uniform(0.5, 2, size=75)
+
+    def fit(y):
+        model = RMSpropRegressor(max_iter=2, tol=None, batch_size=37, random_state=0)
+        return model.fit(X, y, sample_weight=weight)
+
+    together, alone = fit(Y), [fit(y) for y in Y.T]
+    np.testing.assert_allclose(together.coef_, [model.coef_ for model in alone], rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(together.intercept_, [model.intercept_ for model in alone], rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(together.loss_curve_, np.mean([model.loss_curve_ for model in alone], axis=0), rtol=rtol)
+
+
 @each_configuration
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
 def test_float32_stays_float32_and_near_float64(name, container):

@@ -46,6 +46,7 @@ cdef extern from "batch.h" nogil:
 cdef extern from "dense.h" nogil:
     enum:
         WIDEST_NARROW
+        WIDEST_PANEL
 
     ctypedef struct DenseModel:
         const void *x
@@ -68,6 +69,7 @@ cdef extern from "dense.h" nogil:
         void *gradient
         double *residual_sum
         void *columns
+        void *panels
         double *shift
         double *shift_published
 

@@ -65,8 +65,9 @@ cdef class DenseRows(Rows):
         published = state.average if real == np.float64 else np.empty(shape, real)
         per_target = np.zeros((3, self.n_targets))
         columns = np.empty((WIDEST_NARROW, CHUNK), real)
+        panels = np.zeros((2 * self.n_features, self.n_targets + WIDEST_PANEL if self.n_targets > 1 else 0), real)
         self._owners = (X, mean, inverse_unit, floor, penalties, *(getattr(state, name) for name in STATE_ARRAYS),
-                        gradient, published, per_target, columns)
+                        gradient, published, per_target, columns, panels)
 
         self.operations = &dense_float if real == np.float32 else &dense_double
         self.model.n_features = self.n_features
@@ -90,6 +91,7 @@ cdef class DenseRows(Rows):
         self.model.gradient = <void *>address(gradient, real, shape)
         self.model.residual_sum = <double *>address(per_target, np.float64, (3, self.n_targets))
         self.model.columns = <void *>address(columns, real, (WIDEST_NARROW, CHUNK))
+        self.model.panels = <void *>address(panels, real, panels.shape)
         self.model.shift = self.model.residual_sum + self.n_targets
         self.model.shift_published = self.model.shift + self.n_targets
         self.operations.refresh(&self.model)

@@ -2,6 +2,8 @@
 #ifndef SKLEARN_RMSPROP_BATCH_H
 #define SKLEARN_RMSPROP_BATCH_H
 
+#include <string.h>
+
 #include "compiler.h"
 #include "step.h"
 
@@ -30,8 +32,7 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
         for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
             PREFETCH(y + (size_t)rows[i] * (size_t)n_targets);
         for (ptrdiff_t i = 0; i < n; i++)
-            for (ptrdiff_t k = 0; k < n_targets; k++)
-                y_chunk[i * n_targets + k] = y[(size_t)rows[i] * (size_t)n_targets + (size_t)k];
+            memcpy(y_chunk + i * n_targets, y + (size_t)rows[i] * (size_t)n_targets, (size_t)n_targets * sizeof(double));
     }
 }
 
@@ -48,11 +49,13 @@ static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restric
         }
         total[0] += sum;
     } else {
-        for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t i = 0; i < n; i++, derivative += n_targets, loss += n_targets) {
+#pragma omp simd
             for (ptrdiff_t k = 0; k < n_targets; k++) {
-                derivative[i * n_targets + k] *= weight[i];
-                total[k] += weight[i] * loss[i * n_targets + k];
+                derivative[k] *= weight[i];
+                total[k] += weight[i] * loss[k];
             }
+        }
     }
 }
 

@@ -9,6 +9,9 @@
  * pays: in longer ones the processor sees the pattern itself, and asking for them made 20k x 2000 slower. */
 enum { ROWS_AHEAD = 32, LINE_BYTES = 64, MOST_FETCHED = 8 * LINE_BYTES, LONGEST_FETCHED = 32 * LINE_BYTES };
 
+/* Features whose gradients stay in registers over the rows of a chunk, where there are several targets. */
+enum { FEATURES_AT_ONCE = 8 };
+
 /* Rows per block of the moments' two passes: a block stays in the first-level cache between them. */
 enum { MOMENT_ROWS = 32 };
 

@@ -11,6 +11,9 @@
 /* Rows of no more features than these are worked on column by column: see `forward_narrow`. */
 enum { WIDEST_NARROW = 8 };
 
+/* No panel of targets is wider: see dense_many_template.h. */
+enum { WIDEST_PANEL = 8 };
+
 typedef struct {
     const void *x; /* real, n_rows x n_features */
     ptrdiff_t n_features, n_targets;
@@ -33,6 +36,7 @@ typedef struct {
     void *gradient;       /* real: the sum over the batch so far; zero between steps */
     double *residual_sum; /* n_targets: likewise */
     void *columns; /* real, WIDEST_NARROW x CHUNK: the rows of the last `forward` */
+    void *panels;  /* real, n_targets rounded up to panels x n_features x 2: the coefficients of several targets */
     double *shift, *shift_published; /* n_targets: mean . w - intercept */
 } DenseModel;
 

@@ -192,29 +192,7 @@ static ALWAYS_INLINE void NAME(backward_narrow)(const DenseModel *model, ptrdiff
     model->residual_sum[0] += sum;
 }
 
-/* Several targets, side by side in memory, so that each feature of a row is loaded once for all of them. */
-static ALWAYS_INLINE void NAME(forward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                             ptrdiff_t n_ahead, double *restrict z, double *restrict z_published)
-{
-    const ptrdiff_t n_targets = model->n_targets;
-    const REAL *restrict w = model->coef, *restrict p = model->published;
-    for (ptrdiff_t i = 0; i < n; i++, z += n_targets, z_published += n_targets) {
-        const REAL *x = NAME(row)(model, rows[i]);
-        NAME(fetch)(model, rows + i, 1, n_ahead - i);
-        for (ptrdiff_t k = 0; k < n_targets; k++) {
-            z[k] = -model->shift[k];
-            z_published[k] = -model->shift_published[k];
-        }
-        for (ptrdiff_t j = 0; j < model->n_features; j++) {
-            const REAL *wj = w + j * n_targets, *pj = p + j * n_targets;
-#pragma omp simd
-            for (ptrdiff_t k = 0; k < n_targets; k++) {
-                z[k] += x[j] * wj[k];
-                z_published[k] += x[j] * pj[k];
-            }
-        }
-    }
-}
+#include "dense_many_template.h"
 
 MULTIVERSION static void NAME(forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead,
                                        double *z, double *z_published)
@@ -225,24 +203,6 @@ MULTIVERSION static void NAME(forward)(const DenseModel *model, const uint32_t *
         NAME(forward_narrow)(model, rows, n, n_ahead, z, z_published);
     else
         NAME(forward_one)(model, rows, n, n_ahead, z, z_published);
-}
-
-static ALWAYS_INLINE void NAME(backward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                              const double *restrict residual)
-{
-    const ptrdiff_t n_targets = model->n_targets;
-    REAL *restrict g = model->gradient;
-    for (ptrdiff_t i = 0; i < n; i++, residual += n_targets) {
-        const REAL *x = NAME(row)(model, rows[i]);
-        for (ptrdiff_t j = 0; j < model->n_features; j++) {
-            REAL *gj = g + j * n_targets;
-#pragma omp simd
-            for (ptrdiff_t k = 0; k < n_targets; k++)
-                gj[k] += x[j] * (REAL)residual[k];
-        }
-        for (ptrdiff_t k = 0; k < n_targets; k++)
-            model->residual_sum[k] += residual[k];
-    }
 }
 
 MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
@@ -266,9 +226,12 @@ static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, ptrdiff
         for (ptrdiff_t j = 0; j < n_features; j++)
             g[j] -= mean[j] * sum;
     } else {
-        for (ptrdiff_t j = 0; j < n_features; j++)
+        const double *restrict sum = model->residual_sum;
+        for (ptrdiff_t j = 0; j < n_features; j++) {
+#pragma omp simd
             for (ptrdiff_t k = 0; k < n_targets; k++)
-                g[j * n_targets + k] -= mean[j] * (REAL)model->residual_sum[k];
+                g[j * n_targets + k] -= mean[j] * (REAL)sum[k];
+        }
     }
     for (ptrdiff_t k = 0; k < n_targets; k++) {
         g[n_features * n_targets + k] = (REAL)model->residual_sum[k];
@@ -356,15 +319,18 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model, ptrdiff_t n_feat
         model->shift[0] = shift;
         model->shift_published[0] = shift_published;
     } else {
+        double *restrict shift = model->shift, *restrict shift_published = model->shift_published;
         for (ptrdiff_t k = 0; k < n_targets; k++) {
-            model->shift[k] = -(double)w[n_features * n_targets + k];
-            model->shift_published[k] = -average[n_features * n_targets + k];
+            shift[k] = -(double)w[n_features * n_targets + k];
+            shift_published[k] = -average[n_features * n_targets + k];
         }
-        for (ptrdiff_t j = 0; j < n_features; j++)
+        for (ptrdiff_t j = 0; j < n_features; j++) {
+#pragma omp simd
             for (ptrdiff_t k = 0; k < n_targets; k++) {
-                model->shift[k] += (double)mean[j] * w[j * n_targets + k];
-                model->shift_published[k] += mean[j] * average[j * n_targets + k];
+                shift[k] += (double)mean[j] * w[j * n_targets + k];
+                shift_published[k] += mean[j] * average[j * n_targets + k];
             }
+        }
     }
     if (model->published != (void *)average) {
         REAL *restrict published = model->published;
@@ -372,6 +338,8 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model, ptrdiff_t n_feat
         for (ptrdiff_t j = 0; j < n_features * n_targets; j++)
             published[j] = (REAL)average[j];
     }
+    if (n_targets > 1)
+        NAME(fill_panels)(model);
 }
 
 /* The sizes are arguments so that constants may be passed, which drop the loops. */
