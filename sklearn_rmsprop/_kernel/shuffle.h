@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t rotate_left(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
@@ -68,20 +69,20 @@ enum { BLOCK_ROWS = 4, POOL_ROWS = 2048 };
 static inline size_t count_blocks(size_t n) { return (n + BLOCK_ROWS - 1) / BLOCK_ROWS; }
 
 /* A new `order` of the `n` rows named in `rows`. `blocks` holds that of the last epoch's blocks. */
-static inline void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t state[4])
+static inline void shuffle_blocks(const uint32_t *restrict rows, size_t n, uint32_t *restrict order,
+                                  uint32_t *restrict blocks, uint64_t state[4])
 {
-    const size_t n_blocks = count_blocks(n);
+    const size_t n_blocks = count_blocks(n), n_whole = n / BLOCK_ROWS;
+    size_t filled = 0;
     shuffle_rows(blocks, n_blocks, state);
-    size_t filled = 0, pool = 0;
     for (size_t block = 0; block < n_blocks; block++) {
-        const size_t start = (size_t)blocks[block] * BLOCK_ROWS;
-        for (size_t i = start; i < start + BLOCK_ROWS && i < n; i++)
-            order[filled++] = rows[i];
-        if (filled - pool >= POOL_ROWS || block == n_blocks - 1) {
-            shuffle_rows(order + pool, filled - pool, state);
-            pool = filled;
-        }
+        const uint32_t *first = rows + (size_t)blocks[block] * BLOCK_ROWS;
+        const size_t size = blocks[block] < n_whole ? BLOCK_ROWS : n % BLOCK_ROWS;
+        memcpy(order + filled, first, size * sizeof *order);
+        filled += size;
     }
+    for (size_t pool = 0; pool < n; pool += POOL_ROWS)
+        shuffle_rows(order + pool, n - pool < POOL_ROWS ? n - pool : POOL_ROWS, state);
 }
 
 #endif
