@@ -13,7 +13,8 @@ cdef extern from "batch.h" nogil:
     enum:
         CHUNK
     void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
-    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, const double *, double *)
+    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
+    void add_up(Py_ssize_t, Py_ssize_t, const double *, double *)
 
 
 cdef extern from "shuffle.h" nogil:
@@ -111,13 +112,16 @@ def run_epochs(
     cdef Py_ssize_t n_targets = rows.n_targets, n = order._order.shape[0]
     cdef double[:, ::1] losses = np.zeros((n_epochs, n_targets))
     cdef double[:, ::1] buffers = np.empty((5, CHUNK * n_targets))
-    cdef double[::1] chunk_weight = np.full(CHUNK, weight[0])
+    cdef double[::1] chunk_weight = np.empty(CHUNK)
     cdef double *y_chunk = &buffers[0, 0]
     cdef double *z = &buffers[1, 0]
     cdef double *z_published = &buffers[2, 0]
     cdef double *derivative = &buffers[3, 0]
     cdef double *loss_chunk = &buffers[4, 0]
     cdef Sequence weights = sequence(weight)
+    # Equal weights do not reach the rows: the step and the sum of the losses take them into account.
+    cdef bint weighted = weights.stride != 0
+    cdef double common_weight = 1 if weighted else weight[0]
     cdef bint fetch_ahead = rows.n_bytes > CACHED_BYTES
     cdef Py_ssize_t epoch, start, stop, size, n_ahead, row_cost = rows.row_cost + 8, cost = 0
     cdef const uint32_t *named
@@ -143,7 +147,7 @@ def run_epochs(
                 if decay_product < NEGLIGIBLE:
                     decay_product = 0
                 step.correction = 1 / (1 - decay_product)
-                step.scale = 1.0 / (stop - start)
+                step.scale = common_weight / (stop - start)
                 step.i += 1
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
@@ -152,7 +156,9 @@ def run_epochs(
                     gather(named, size, n_ahead, n_targets, &y[0, 0], weights, y_chunk, &chunk_weight[0])
                     rows.forward(named, size, n_ahead, &step, z, z_published)
                     loss.evaluate(size * n_targets, y_chunk, z, z_published, derivative, loss_chunk)
-                    weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk, &losses[epoch, 0])
+                    if weighted:
+                        weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk)
+                    add_up(size, n_targets, loss_chunk, &losses[epoch, 0])
                     rows.backward(named, size, derivative)
                     start += size
                     cost += size * row_cost
@@ -161,4 +167,4 @@ def run_epochs(
                         check_signals()
                 rows.step(&step)
         rows.finish(&c_plan, step.i)
-    return np.asarray(losses) / n, decay_product
+    return np.asarray(losses) * (common_weight / n), decay_product

@@ -12,9 +12,9 @@ enum { CHUNK = 32 };
 
 enum { TARGETS_AHEAD = 32 };
 
-/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side; weights that are one repeated
- * number stay as they are. The loops over one target are written out, here and below: with an inner loop of length 1 they
- * took longer than all else on a table of one column. */
+/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side; one weight for all rows is left to
+ * the step. The loops over one target are written out, here and below: with an inner loop of length 1 they took longer than
+ * all else on a table of one column. */
 static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_ahead, ptrdiff_t n_targets,
                           const double *restrict y, Sequence weight, double *restrict y_chunk,
                           double *restrict weight_chunk)
@@ -26,7 +26,7 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
     if (n_targets == 1) {
         for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
             PREFETCH(y + rows[i]);
-        for (ptrdiff_t i = 0; i < n; i++)
+        UNROLL for (ptrdiff_t i = 0; i < n; i++)
             y_chunk[i] = y[rows[i]];
     } else {
         for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
@@ -36,27 +36,33 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
     }
 }
 
-/* derivative *= weight; total += weight * loss, per target. */
-static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict derivative,
-                         const double *restrict loss, double *restrict total)
+/* total += loss, per target. The loop over one target is written out here too. */
+static inline void add_up(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict loss, double *restrict total)
 {
     if (n_targets == 1) {
         double sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (ptrdiff_t i = 0; i < n; i++) {
-            derivative[i] *= weight[i];
-            sum += weight[i] * loss[i];
-        }
+        for (ptrdiff_t i = 0; i < n; i++)
+            sum += loss[i];
         total[0] += sum;
     } else {
-        for (ptrdiff_t i = 0; i < n; i++, derivative += n_targets, loss += n_targets) {
+        for (ptrdiff_t i = 0; i < n; i++, loss += n_targets) {
 #pragma omp simd
-            for (ptrdiff_t k = 0; k < n_targets; k++) {
-                derivative[k] *= weight[i];
-                total[k] += weight[i] * loss[k];
-            }
+            for (ptrdiff_t k = 0; k < n_targets; k++)
+                total[k] += loss[k];
         }
     }
+}
+
+/* Multiply the derivatives and the losses of each row by its weight. */
+static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict derivative,
+                         double *restrict loss)
+{
+    for (ptrdiff_t i = 0; i < n; i++, derivative += n_targets, loss += n_targets)
+        for (ptrdiff_t k = 0; k < n_targets; k++) {
+            derivative[k] *= weight[i];
+            loss[k] *= weight[i];
+        }
 }
 
 #endif

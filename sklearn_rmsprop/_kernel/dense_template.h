@@ -157,19 +157,23 @@ static ALWAYS_INLINE void NAME(forward_narrow)(const DenseModel *model, const ui
     REAL *restrict column = model->columns;
     const double shift = model->shift[0], shift_published = model->shift_published[0];
     NAME(fetch)(model, rows, n, n_ahead);
-    for (ptrdiff_t i = 0; i < n; i++) {
-        z[i] = -shift;
-        z_published[i] = -shift_published;
-    }
     for (ptrdiff_t j = 0; j < d; j++, column += CHUNK) {
         const REAL *restrict x = (const REAL *)model->x + j;
         const double wj = w[j], pj = p[j];
-        for (ptrdiff_t i = 0; i < n; i++)
+        UNROLL for (ptrdiff_t i = 0; i < n; i++)
             column[i] = x[(size_t)rows[i] * (size_t)d];
+        if (j == 0) {
 #pragma omp simd
-        for (ptrdiff_t i = 0; i < n; i++) {
-            z[i] += column[i] * wj;
-            z_published[i] += column[i] * pj;
+            for (ptrdiff_t i = 0; i < n; i++) {
+                z[i] = column[i] * wj - shift;
+                z_published[i] = column[i] * pj - shift_published;
+            }
+        } else {
+#pragma omp simd
+            for (ptrdiff_t i = 0; i < n; i++) {
+                z[i] += column[i] * wj;
+                z_published[i] += column[i] * pj;
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ typedef struct {
     double decay;      /* of the moving averages */
     double keep;       /* share of the published average that stays: A <- w + keep * (A - w) */
     double correction; /* 1 / (1 - product of all decays so far), or 1 without bias correction */
-    double scale;      /* 1 / rows in the batch: makes the summed gradient a mean */
+    double scale;      /* 1 / rows in the batch, times the weight if all have one: makes the summed gradient a mean */
 } Step;
 
 #endif
