@@ -3,9 +3,8 @@
     python benchmarks/defaults.py                    # all tables, three to five minutes
     python benchmarks/defaults.py --only failures    # or: settings, collinear, memory, exact
 
-It needs what `run.py` needs. The figure of merit is that of `fits.py`, the missed fraction of the explainable variance
-on the training rows, (MSE - MSE_opt) / (Var y - MSE_opt): 0 is least squares, 1 is predicting the mean. Times are CPU
-seconds on one core.
+It needs what `run.py` needs. The figure of merit is that of `optimum.py`: 0 is least squares, 1 is predicting the mean.
+Times are CPU seconds on one core.
 
 *settings*: every default changed alone, and the textbook's recipe, on the data sets of ``DATA_SETS``.
 *failures*: the data on which the defaults do badly, each with what helps; ``FAILURES`` lists them.
@@ -36,8 +35,7 @@ from data import (
     mixed_scales,
     zipf_csr,
 )
-from fits import Problem
-from scipy.sparse.linalg import lsqr
+from optimum import Problem
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -119,16 +117,6 @@ DATA_SETS = (
 )
 
 
-def problem_of(X, y):
-    """Return X and y with the least-squares optimum, also of sparse X."""
-    if not scipy.sparse.issparse(X):
-        return Problem.of(X, y)
-    A = scipy.sparse.hstack([X, np.ones((X.shape[0], 1))], format="csr")
-    A = A @ scipy.sparse.diags_array(1 / np.maximum(scipy.sparse.linalg.norm(A, axis=0), 1e-12))
-    residual_norm = lsqr(A, y, atol=1e-12, btol=1e-12, iter_lim=10_000)[3]
-    return Problem(X, y, residual_norm**2 / len(y))
-
-
 def standardised(problem):
     """Return the problem in the units that a StandardScaler gives to X and y, as tutorials have it."""
     X = StandardScaler(with_mean=not scipy.sparse.issparse(problem.X)).fit_transform(problem.X)
@@ -158,7 +146,7 @@ def cell(problem, params):
 def column(name, build, progress):
     """Return the heading and the figures of one data set."""
     progress(f"settings: {name}")
-    problem = problem_of(*build())
+    problem = Problem.of(*build())
     n_rows, n_columns = problem.X.shape
     textbook = TEXTBOOK | {"max_iter": max(TEXTBOOK_EPOCHS, math.ceil(TEXTBOOK_STEPS * 32 / n_rows))}
     cells = [cell(problem, params) for params in SETTINGS]
@@ -349,7 +337,7 @@ def failures_report(progress):
 def collinear_report(progress):
     """Return the table of solutions for the diamonds, whose 26 columns have rank 23."""
     progress("collinear")
-    problem = problem_of(*diamonds_all_columns())
+    problem = Problem.of(*diamonds_all_columns())
     n_columns = problem.X.shape[1]
     exact = LinearRegression().fit(problem.X, problem.y)
     fits = {
@@ -393,7 +381,7 @@ def exact_report(progress):
         X, y = gaussian(n_rows, n_columns)
         models = (RMSpropRegressor(random_state=0), LinearRegression(), Ridge())
         times = [min(seconds(partial(model.fit, X, y)) for _ in range(2)) for model in models]
-        rows.append((f"{n_rows} x {n_columns}", *map(milliseconds, times), short(problem_of(X, y).missed(models[0]))))
+        rows.append((f"{n_rows} x {n_columns}", *map(milliseconds, times), short(Problem.of(X, y).missed(models[0]))))
     header = ("rows x columns", "RMSpropRegressor() ms", "LinearRegression() ms", "Ridge() ms", "ours missed")
     return "## Least squares, independent columns, half noise: exact solvers\n\n" + markdown(header, rows)
 
