@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -12,8 +13,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_rmsprop._kernel._rows import CSRRows, DenseRows, Rows, column_mean_square
 from sklearn_rmsprop._objective import Objective
-from sklearn_rmsprop._optimizer import State
-from sklearn_rmsprop._statistics import ROUNDINGS, finite, origin_and_unit, touch_probability, unit_or_one
+from sklearn_rmsprop._optimizer import State, repeated, spread
+from sklearn_rmsprop._statistics import ROUNDINGS, finite, origin_unit_and_size, touch_probability, unit_or_one
 
 # Row numbers are 32-bit in the kernel: half the memory of a permutation, and faster to shuffle.
 MAX_ROWS = np.iinfo(np.uint32).max
@@ -36,6 +37,7 @@ class Sample:
     weight : (n_rows,)
     order : numbers of the rows whose weight is not zero
     flat : whether y came one-dimensional
+    coordinates : numbers of the coordinates that the columns of X stand for, the intercept's last; None: all
     """
 
     X: np.ndarray | sparse.csr_matrix
@@ -43,6 +45,7 @@ class Sample:
     weight: np.ndarray
     order: np.ndarray
     flat: bool
+    coordinates: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,29 @@ class Units:
     def weights(self, weight: np.ndarray) -> np.ndarray:
         """The weights in the kernel's units; equal ones stay one number in memory."""
         if weight.strides == (0,):
-            return np.broadcast_to(weight[0] / self.weight, weight.shape)
+            return repeated(weight[0] / self.weight, len(weight))
         return weight / self.weight
+
+    def take(self, coordinates: np.ndarray | None) -> "Units":
+        """Those of a sample of these coordinates."""
+        if coordinates is None:
+            return self
+        return replace(self, x_mean=self.x_mean[coordinates[:-1]], x_unit=self.x_unit[coordinates[:-1]])
+
+    def spread(self, coordinates: np.ndarray | None, n_features: int) -> "Units":
+        """Those of all columns: of a column that is not among these coordinates nothing is known, its unit is 1."""
+        if coordinates is None:
+            return self
+        x_unit = np.ones(n_features)
+        x_unit[coordinates[:-1]] = self.x_unit
+        return replace(self, x_mean=spread(self.x_mean, coordinates[:-1], n_features), x_unit=x_unit)
 
     def rows(self, X, state: State, fit_intercept: bool, penalties: tuple[np.ndarray, np.ndarray] | None) -> Rows:
         """The kernel's view of X and a state. An intercept that is not fitted is a coordinate that does not move."""
         real, n_targets = state.coef.dtype, state.coef.shape[1]
-        per_coordinate = np.append(1 / self.x_unit, float(fit_intercept))[:, np.newaxis]
-        inverse_unit = np.repeat(per_coordinate, n_targets, axis=1).astype(real)
+        inverse_unit = np.empty((len(self.x_unit) + 1, n_targets), real)
+        inverse_unit[:-1] = (1 / self.x_unit)[:, np.newaxis]
+        inverse_unit[-1] = fit_intercept
         rounding = ROUNDINGS * np.finfo(real).eps * self.y_size
         if sparse.issparse(X):
             return CSRRows(X, state, inverse_unit, rounding, penalties)
@@ -172,16 +190,44 @@ def checked_csr(X: sparse.csr_matrix) -> sparse.csr_matrix:
     n_stored = min(len(indices), len(X.data))
     if indices.dtype == indptr.dtype == index and len(indices) == len(X.data):
         return X
-    parts = X.data[:n_stored], indices[:n_stored].astype(index), indptr.astype(index)
-    checked = sparse.csr_matrix(X.shape, dtype=X.dtype)
-    checked.data, checked.indices, checked.indptr = parts
-    return checked
+    return make_csr(X.shape, X.data[:n_stored], indices[:n_stored].astype(index), indptr.astype(index))
+
+
+def make_csr(shape: tuple[int, int], data, indices: np.ndarray, indptr: np.ndarray) -> sparse.csr_matrix:
+    """A matrix of just these arrays, of which SciPy might make others."""
+    X = sparse.csr_matrix(shape, dtype=data.dtype)
+    X.data, X.indices, X.indptr = data, indices, indptr
+    return X
+
+
+def narrow(sample: Sample, learned: np.ndarray | None = None) -> Sample:
+    """The sample without columns that have no entries and are not among the coordinates `learned` before.
+
+    Their coefficients stay zero. A few rows of very many columns would otherwise cost many times as much for the
+    columns without entries as for the others. Only where X has fewer entries than columns: to renumber takes a copy.
+    """
+    X: Any = sample.X
+    n_features = X.shape[1]
+    if not sparse.issparse(X) or not 0 < X.nnz < n_features:
+        return sample
+    takes_part = np.zeros(n_features + 1, dtype=bool)
+    takes_part[X.indices] = True
+    takes_part[-1] = True
+    if learned is not None:
+        takes_part[learned] = True
+    coordinates = np.flatnonzero(takes_part)
+    if len(coordinates) > n_features // 2:
+        return sample
+    number = np.empty(n_features + 1, X.indices.dtype)
+    number[coordinates] = np.arange(len(coordinates))
+    X = make_csr((X.shape[0], len(coordinates) - 1), X.data, number[X.indices], X.indptr)
+    return replace(sample, X=X, coordinates=coordinates)
 
 
 def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
     """One weight a row as float64: ones that take no memory where none were passed."""
     if sample_weight is None:
-        return np.broadcast_to(1.0, n_rows)
+        return repeated(1, n_rows)
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
     weight = check_array(
@@ -253,14 +299,15 @@ def measure_units(sample: Sample, *, standardize: bool, fit_intercept: bool, lev
         weight=largest * float(np.mean(sample.weight[sample.order] / largest)),
     )
     weight = units.weights(sample.weight)
-    _, y_size = origin_and_unit("y", sample.y, sample.order, weight, centre=False, level=level)
+    centre = standardize and fit_intercept
+    y_mean, y_unit, y_size = origin_unit_and_size("y", sample.y, sample.order, weight, centre=centre, level=level)
     if not standardize:
         return replace(units, y_size=y_size)
-    y_mean, y_unit = origin_and_unit("y", sample.y, sample.order, weight, centre=fit_intercept, level=level)
-    units = replace(units, y_mean=y_mean, y_unit=y_unit, y_size=y_size / y_unit)
     if sparse.issparse(sample.X):
-        square = finite("X", column_mean_square(sample.X, sample.order, weight))
-        return replace(units, x_unit=unit_or_one(SPARSE_UNIT * np.sqrt(square), units.x_mean))
-    x_mean, x_unit = origin_and_unit("X", sample.X, sample.order, weight, centre=fit_intercept)
-    # what the kernel subtracts is rounded to its type, and must be the same number everywhere
-    return replace(units, x_mean=x_mean.astype(sample.X.dtype).astype(np.float64), x_unit=x_unit)
+        square = finite("X", column_mean_square(sample.X, sample.order, weight), sample.coordinates)
+        x_mean, x_unit = units.x_mean, unit_or_one(SPARSE_UNIT * np.sqrt(square), units.x_mean)
+    else:
+        x_mean, x_unit, _ = origin_unit_and_size("X", sample.X, sample.order, weight, centre=centre)
+        # what the kernel subtracts is rounded to its type, and must be the same number everywhere
+        x_mean = x_mean.astype(sample.X.dtype).astype(np.float64)
+    return Units(x_mean, x_unit, y_mean, y_unit, y_size / y_unit, units.weight)

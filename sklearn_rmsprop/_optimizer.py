@@ -16,6 +16,7 @@ ETA = 3
 REST = 0.2
 
 ZERO_AT_START = ("square", "gradient_mean", "velocity", "threshold", "offset", "active")
+COORDINATE_ARRAYS = ("coef", "average", *ZERO_AT_START)
 
 # decay_rate="auto" is 1 - AUTO_GAIN / t (Mukkamala & Hein, 2017).
 AUTO_GAIN = 0.9
@@ -29,7 +30,15 @@ def kept(t: np.ndarray) -> np.ndarray:
 
 def repeated(value: float, n: int) -> np.ndarray:
     """An array of `n` equal numbers that takes no memory."""
-    return np.broadcast_to(np.float64(value), n)
+    # np.broadcast_to takes five times as long, which a fit of a few rows feels
+    return np.ndarray(n, buffer=np.float64(value), strides=0)
+
+
+def spread(values: np.ndarray, places: np.ndarray, n: int) -> np.ndarray:
+    """An array of length `n` with the values at these places, and zeros elsewhere."""
+    result = np.zeros((n, *values.shape[1:]), values.dtype)
+    result[places] = values
+    return result
 
 
 @dataclass(frozen=True)
@@ -132,8 +141,24 @@ class State:
                 setattr(duplicate, name, np.array(value, order="C"))
         return duplicate
 
+    def widened(self, now: np.ndarray | None, then: np.ndarray | None, n: int) -> "State":
+        """A state of its own of the coordinates `then`; those that this one lacks are zero.
+
+        This one's are `now`, all among `then`. Both are ascending numbers below `n`, or None for all of these.
+        """
+        if now is None or (then is not None and len(then) == len(now)):
+            return self.copy()
+        places, length = (now, n) if then is None else (np.searchsorted(then, now), len(then))
+        wider = copy(self)
+        wider.generator = self.generator.copy()
+        for name in COORDINATE_ARRAYS:
+            setattr(wider, name, spread(getattr(self, name), places, length))
+        return wider
+
     def move_origin(self, by: np.ndarray) -> None:
         """Express the same model in features that are smaller by `by`: only the intercept changes."""
+        if not by.any():
+            return
         for array in (self.coef, self.average):
             array[-1] += by @ array[:-1]
 
@@ -147,6 +172,8 @@ class State:
         An average of iterates is hardly ever zero. But a coefficient that belongs at zero comes to rest there, and one
         that does not never rests for long, so that resting through the last `REST` of all steps tells them apart.
         """
+        if not self.threshold.any():
+            return self.average
         at_rest = (self.threshold > 0) & (self.coef == 0) & (self.t - self.active >= REST * self.t)
         return np.where(at_rest, 0, self.average)
 

@@ -23,10 +23,10 @@ from sklearn_rmsprop._compat import (
     has_callbacks,
     with_callbacks,
 )
-from sklearn_rmsprop._data import Sample, Units, measure_units, starting_point, validate_training
+from sklearn_rmsprop._data import Sample, Units, measure_units, narrow, starting_point, validate_training
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._objective import LOSSES, PENALTIES, Objective, make_objective
-from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator
+from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator, spread
 from sklearn_rmsprop._schedules import ENDING, SCHEDULES, Schedule, make_schedule
 from sklearn_rmsprop._stopping import Stopping
 from sklearn_rmsprop._training import make_stopping, pose_problem, train
@@ -469,11 +469,15 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             objective = self._objective()
             dtype = REALS if first else self._state.coef.dtype
             sample = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
+            if first or self._coordinates is not None:
+                sample = narrow(sample, None if first else self._coordinates)
             if first:
                 units = self._units_of(sample, objective)
                 state, before = self._start(sample, units, check_random_state(self.random_state)), History()
             else:
-                units, state, before = self._units, self._state.copy(), History(self._epochs, self.loss_curve_)
+                units = self._units.take(sample.coordinates)
+                state = self._state.widened(self._coordinates, sample.coordinates, self.n_features_in_ + 1)
+                before = History(self._epochs, self.loss_curve_)
             n_targets = state.coef.shape[1]
             if sample.y.shape[1] != n_targets:
                 raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
@@ -518,6 +522,11 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
         objective = self._objective()
         sample = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
+        if self.warm_start and hasattr(self, "coef_"):
+            coef_init = self.coef_ if coef_init is None else coef_init
+            intercept_init = self.intercept_ if intercept_init is None else intercept_init
+        if coef_init is None:
+            sample = narrow(sample)
         random_state, held_out = check_random_state(self.random_state), None
         if self.early_stopping:
             sample, validation_rows = hold_out(sample, self.validation_fraction, random_state)
@@ -567,10 +576,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
     ) -> State:
-        """The state before the first step: at zero, at the point given, or where the last fit arrived."""
-        if self.warm_start and hasattr(self, "coef_"):
-            coef_init = self.coef_ if coef_init is None else coef_init
-            intercept_init = self.intercept_ if intercept_init is None else intercept_init
+        """The state before the first step: at zero or at the point given."""
         start = starting_point(sample, units, coef_init, intercept_init if self.fit_intercept else None)
         generator = seed_generator(random_state)
         return State.start(start, sample.X.dtype, generator, bias_correction=self.bias_correction)
@@ -609,11 +615,16 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         self, sample: Sample, units: Units, state: State, history: History, before: History | None = None
     ) -> None:
         """Set the fitted attributes, once it is sure that all can be set."""
-        coef, intercept = (array.astype(sample.X.dtype) for array in units.to_user(state.published()))
+        n_features, coordinates = self.n_features_in_, sample.coordinates
+        coef, intercept = (array.astype(sample.X.dtype, copy=False) for array in units.to_user(state.published()))
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64.")
-        self.coef_ = coef[:, 0].copy() if sample.flat else np.ascontiguousarray(coef.T)
+        if coordinates is not None:
+            coef = spread(coef, coordinates[:-1], n_features)
+        self.coef_ = coef[:, 0] if sample.flat else np.ascontiguousarray(coef.T)
         self.intercept_ = intercept[0] if sample.flat else intercept
+        if before is None or before.n_iter == 0:
+            self._units = units.spread(coordinates, n_features)
         if before is not None:
             history = before.then(history)
         elif history.validation_scores is not None:
@@ -622,7 +633,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         self.t_ = state.t
         self.loss_curve_ = history.loss_curve
         self._epochs = history.epochs
-        self._units = units
+        self._coordinates = coordinates
         self._state = state
 
     @contextmanager

@@ -16,27 +16,38 @@ NORMAL_MAD = 1.4826
 ROWS_COUNTED = 1 << 12
 
 
-def origin_and_unit(
+def origin_unit_and_size(
     name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, *, centre: bool, level: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column over the rows in `order`, or zero and the root mean square.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation and root mean square of each column over the rows in `order`.
 
-    With a `level`, what outliers do not change: that quantile, or zero; and the median distance from the
-    median, or zero.
+    With a `level`, what outliers do not change: that quantile, the median distance from the median, and that from zero.
+    Not to `centre` gives an origin of zero, and the size for a unit.
     """
     if level is not None:
-        origin = middle = np.zeros(columns.shape[1])
-        if centre:
-            origin, middle = (location(columns, order, weight, quantile) for quantile in (level, 0.5))
-        return origin, unit_or_one(finite(name, distance(columns, order, weight, middle)), np.abs(origin))
+        return robust_origin_unit_and_size(name, columns, order, weight, centre=centre, level=level)
     mean, variance = column_moments(columns, order, weight)
     with np.errstate(over="ignore"):
         square = finite(name, variance + mean**2)
+    size = unit_or_one(np.sqrt(square), np.abs(mean))
     if not centre:
-        return np.zeros_like(mean), unit_or_one(np.sqrt(square), np.abs(mean))
+        return np.zeros_like(mean), size, size
     deviation = np.sqrt(variance)
     rounding = ROUNDINGS * np.finfo(columns.dtype).eps * np.abs(mean)
-    return mean, unit_or_one(np.where(deviation > rounding, deviation, 0), np.abs(mean))
+    return mean, unit_or_one(np.where(deviation > rounding, deviation, 0), np.abs(mean)), size
+
+
+def robust_origin_unit_and_size(
+    name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, *, centre: bool, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`origin_unit_and_size` with a `level`."""
+    zero = np.zeros(columns.shape[1])
+    size = unit_or_one(finite(name, distance(columns, order, weight, zero)), zero)
+    if not centre:
+        return zero, size, size
+    origin = location(columns, order, weight, level)
+    middle = origin if level == 0.5 else location(columns, order, weight, 0.5)
+    return origin, unit_or_one(finite(name, distance(columns, order, weight, middle)), np.abs(origin)), size
 
 
 def location(columns: np.ndarray, order: np.ndarray, weight: np.ndarray, level: float | None) -> np.ndarray:
@@ -74,10 +85,11 @@ def unit_or_one(unit: np.ndarray, size: np.ndarray) -> np.ndarray:
     return np.where(unit > 0, unit, np.where(size > 0, size, 1.0))
 
 
-def finite(name: str, square: np.ndarray) -> np.ndarray:
-    """The mean squares of the columns, if they are numbers."""
+def finite(name: str, square: np.ndarray, numbers: np.ndarray | None = None) -> np.ndarray:
+    """The mean squares of the columns, if they are numbers. `numbers`: what the user counts the columns as."""
     if not np.isfinite(square).all():
         column = int(np.flatnonzero(~np.isfinite(square))[0])
+        column = column if numbers is None else int(numbers[column])
         raise ValueError(f"{name} is too large: the mean square of column {column} overflows float64. Scale it.")
     return square
 

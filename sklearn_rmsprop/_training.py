@@ -44,9 +44,14 @@ class Problem:
         """What there is to gain, per target: the loss of a constant prediction."""
         return self.objective.null_loss(self.y, self.weight, self.order, self.y_unit)
 
+    @cached_property
+    def loss_unit(self) -> np.ndarray:
+        """The user's loss per unit of the kernel's, per target."""
+        return self.objective.loss_unit(self.y_unit)
+
     def in_user_units(self, loss: np.ndarray) -> float:
         """A loss per target in the kernel's units as one number in the user's: the mean over targets."""
-        return float(np.mean(loss * self.objective.loss_unit(self.y_unit)))
+        return float(loss @ self.loss_unit) / len(loss)
 
 
 def pose_problem(
@@ -165,7 +170,7 @@ def run_check(
         n_epochs=n_epochs, batch_size=problem.batch_size, decay_product=state.decay_product,
     )  # fmt: skip
     state.t += n_steps
-    loss = losses.mean(axis=0)
+    loss = losses.sum(axis=0) / n_epochs
     if not problem.objective.is_penalized:
         return loss
     problem.rows.store()

@@ -262,3 +262,56 @@ def test_fits_in_two_threads_do_not_meet(container):
         thread.join()
     for model, coef in zip(models, alone, strict=True):
         np.testing.assert_array_equal(model.coef_, coef)
+
+
+def wide_rows(rng, columns, n_rows=40, n_features=500):
+    """Rows that have entries in some columns only, fewer than there are columns."""
+    X = np.zeros((n_rows, n_features))
+    X[np.arange(n_rows)[:, np.newaxis], rng.choice(columns, size=(n_rows, 3))] = rng.normal(size=(n_rows, 3))
+    return sparse.csr_array(X), np.column_stack((X[:, columns[0]], X @ np.ones(n_features))) + 1
+
+
+def wide_stream(**parameters):
+    """A fit and a stream in which columns come and go, the last call with an entry in most; models along the way."""
+    rng = np.random.default_rng(0)
+    model = RMSpropRegressor(random_state=0, batch_size=8, max_iter=4, tol=None, **parameters)
+    calls = [wide_rows(rng, np.sort(rng.choice(500, 20))) for _ in range(4)]
+    calls.append((sparse.csr_array(rng.normal(size=(8, 500))), rng.normal(size=(8, 2))))
+    for i, (X, y) in enumerate([*calls, calls[0]]):
+        model = model.fit(X, y) if i == 0 else model.set_params(early_stopping=False).partial_fit(X, y)
+        yield model
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"momentum": 0.9, "average": False}, {"penalty": "l1", "alpha": 1e-2}, {"early_stopping": True}],
+    ids=str,
+)
+def test_leaving_out_columns_without_entries_changes_nothing(parameters, monkeypatch):
+    """Not even by a rounding: the others are computed in the same order."""
+    left_out, all_columns = [], []
+    for model in wide_stream(**parameters):
+        left_out.append((model.coef_, model.intercept_, model.loss_curve_[:]))
+    monkeypatch.setattr("sklearn_rmsprop._regressor.narrow", lambda sample, learned=None: sample)
+    for model in wide_stream(**parameters):
+        all_columns.append((model.coef_, model.intercept_, model.loss_curve_[:]))
+    for (coef, intercept, losses), (same_coef, same_intercept, same_losses) in zip(left_out, all_columns, strict=True):
+        np.testing.assert_array_equal(coef, same_coef)
+        np.testing.assert_array_equal(intercept, same_intercept)
+        # a sum of penalties over more coefficients is rounded elsewhere
+        np.testing.assert_allclose(losses, same_losses, rtol=1e-12)
+
+
+def test_columns_without_entries_are_left_out():
+    """The state holds the columns met so far, and all of them once most have been met."""
+    sizes = [len(model._state.coef) for model in wide_stream()]
+    assert sizes[0] <= 21
+    assert sizes[:4] == sorted(sizes[:4])
+    assert sizes[3] <= 81
+    assert sizes[4:] == [501, 501]
+
+
+def test_an_error_names_the_column_as_the_user_counts_it():
+    X = sparse.csr_array(([1.0, 1e200], ([0, 1], [7, 30])), shape=(5, 40))
+    with pytest.raises(ValueError, match="X is too large: the mean square of column 30 overflows"):
+        RMSpropRegressor().fit(X, np.arange(5.0))

@@ -163,9 +163,8 @@ cdef class CSRRows(Rows):
 
     def store(self):
         """Write what was learned into the arrays of the state."""
-        records = np.asarray(self._records())
-        for name in COORDINATE_ARRAYS:
-            getattr(self._state, name)[...] = records["lead" if name == "average" else name]
+        state = self._state
+        write_records(self._records(), state.coef, state.square, state.gradient_mean, state.velocity, state.average)
         if self.model.penalties != NULL:
             penalties = np.asarray(self._penalties())
             for name in PENALTY_ARRAYS:
@@ -187,6 +186,26 @@ cdef class CSRRows(Rows):
 
     cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil:
         csr_finish(&self.model, plan, i)
+
+
+ctypedef fused Real:
+    float
+    double
+
+
+def write_records(
+    const Coordinate[:, ::1] records, Real[:, ::1] coef, Real[:, ::1] square, Real[:, ::1] gradient_mean,
+    Real[:, ::1] velocity, double[:, ::1] average,
+):
+    """Copy the records into arrays, all in one pass: one after the other, each would read all of every record."""
+    cdef Py_ssize_t j, k
+    for j in range(records.shape[0]):
+        for k in range(records.shape[1]):
+            coef[j, k] = <Real>records[j, k].coef
+            square[j, k] = <Real>records[j, k].square
+            gradient_mean[j, k] = <Real>records[j, k].gradient_mean
+            velocity[j, k] = <Real>records[j, k].velocity
+            average[j, k] = records[j, k].lead
 
 
 cdef int set_csr(CSRModel *model, const CSROperations **operations, X) except -1:
