@@ -39,7 +39,7 @@ lint: $(VENV)/.with-lint
 
 # Warnings are errors. Examples that have not changed since the last build are not run again.
 docs: $(VENV)/.with-docs
-	@echo 'Building the site; the examples take a minute or two.'
+	@echo 'Building the site; the examples take a few minutes.'
 	$(ACTIVATED) sphinx-build --quiet --fail-on-warning --jobs auto -d docs/_build/doctrees docs docs/_build/html
 	@echo 'Open docs/_build/html/index.html'
 

@@ -230,7 +230,8 @@ for ax, (title, (n_steps, area)) in zip(axes.flat, VIEWS.items(), strict=True):
         ax.plot(*path[-1], "o", color=color, markersize=5 + 2 * WIDTHS[name])
     ax.plot(*problem.start[0], "ko", markersize=6)
     ax.set(xlim=area[:2], ylim=area[2:], title=f"{title}, {n_steps} steps")
-figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+figure.suptitle("Dividing by the gradients' size straightens the way along the axes, not across them")
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%
@@ -241,9 +242,10 @@ plt.show()
 # same memory makes it fall behind; RMSprop has forgotten the old gradients, and keeps up.
 
 
-def panels(x_label, y_label):
+def panels(message, x_label, y_label):
     """One panel for each problem."""
     figure, axes = plt.subplots(2, 3, figsize=(12, 7), layout="constrained")
+    figure.suptitle(message)
     for ax, title in zip(axes.flat, PROBLEMS, strict=True):
         ax.set_title(title)
         ax.grid(alpha=0.3)
@@ -254,14 +256,14 @@ def panels(x_label, y_label):
     return figure, axes.flat
 
 
-figure, axes = panels("steps", "error")
+figure, axes = panels("No optimizer is best everywhere, each at its best rate", "steps", "error")
 for ax, (title, (_, errors, _)) in zip(axes, results.items(), strict=True):
     block = 1 if PROBLEMS[title].start.shape[1] == 2 else 100
     for name, error in errors.items():
         means = error[1:].reshape(-1, block).mean(axis=1)
         ax.semilogy(block * (0.5 + np.arange(len(means))), means, color=COLORS[name], label=name)
 ax.set_ylim(0.01, 0.3)  # of the drifting target
-figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%
@@ -273,14 +275,16 @@ plt.show()
 # what size is hard to say in advance: on the drifting target the first tenth led to a rate that was too small for the
 # rest.
 
-figure, axes = panels("learning rate", "error at the end")
+figure, axes = panels(
+    "SGD hits a wall, the others do not, yet no rate serves everywhere", "learning rate", "error at the end"
+)
 for ax, (best_rate, errors, final_errors) in zip(axes, results.values(), strict=True):
     for name, final in final_errors.items():
         ax.loglog(RATES, final, color=COLORS[name], label=name)
         ax.plot(best_rate[name], final[best_rate[name] == RATES], "o", color=COLORS[name])
     lowest = min(final.min() for final in final_errors.values())
     ax.set_ylim(lowest / 3, 10 * errors["SGD"].max())
-figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%
