@@ -297,7 +297,7 @@ def test_without_matplotlib_the_error_says_so(monkeypatch):
 
 def test_the_package_does_not_import_matplotlib():
     code = "import sys, sklearn_rmsprop; assert 'matplotlib' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
 def test_scikit_learns_prediction_errors():
