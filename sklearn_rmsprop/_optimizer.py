@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from sklearn_rmsprop._kernel._rows import STATE_ARRAYS
 from sklearn_rmsprop._schedules import Schedule
 
 # Polynomial-decay averaging (Shamir & Zhang, 2013): the average forgets the early iterates like t^-(ETA + 1).
@@ -16,7 +17,6 @@ ETA = 3
 REST = 0.2
 
 ZERO_AT_START = ("square", "gradient_mean", "velocity", "threshold", "offset", "active")
-COORDINATE_ARRAYS = ("coef", "average", *ZERO_AT_START)
 
 # decay_rate="auto" is 1 - AUTO_GAIN / t (Mukkamala & Hein, 2017).
 AUTO_GAIN = 0.9
@@ -151,7 +151,7 @@ class State:
         places, length = (now, n) if then is None else (np.searchsorted(then, now), len(then))
         wider = copy(self)
         wider.generator = self.generator.copy()
-        for name in COORDINATE_ARRAYS:
+        for name in STATE_ARRAYS:
             setattr(wider, name, spread(getattr(self, name), places, length))
         return wider
 

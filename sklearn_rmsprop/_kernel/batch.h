@@ -58,11 +58,21 @@ static inline void add_up(ptrdiff_t n, ptrdiff_t n_targets, const double *restri
 static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict derivative,
                          double *restrict loss)
 {
-    for (ptrdiff_t i = 0; i < n; i++, derivative += n_targets, loss += n_targets)
-        for (ptrdiff_t k = 0; k < n_targets; k++) {
-            derivative[k] *= weight[i];
-            loss[k] *= weight[i];
+    if (n_targets == 1) {
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < n; i++) {
+            derivative[i] *= weight[i];
+            loss[i] *= weight[i];
         }
+    } else {
+        for (ptrdiff_t i = 0; i < n; i++, derivative += n_targets, loss += n_targets) {
+#pragma omp simd
+            for (ptrdiff_t k = 0; k < n_targets; k++) {
+                derivative[k] *= weight[i];
+                loss[k] *= weight[i];
+            }
+        }
+    }
 }
 
 #endif
