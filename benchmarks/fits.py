@@ -8,7 +8,7 @@ import scipy.sparse
 from data import DATA_SETS, HARD_DATA_SETS, label
 from optimum import Problem, problem_of
 from sklearn.linear_model import LinearRegression, Ridge, SGDRegressor
-from table import Table, figure, milliseconds, missed, ratio, text
+from table import DIVERGED, Table, figure, milliseconds, missed, ratio, text
 from timing import interleaved
 
 from sklearn_rmsprop import RMSpropRegressor
@@ -22,8 +22,6 @@ MODELS = {
 }
 # Need no seed. On the sparse data set they take a minute.
 EXACT = ("least_squares", "ridge")
-# A fit that is ten times as bad as predicting the mean is called diverged.
-DIVERGED = 10.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("sklearn-rmsprop", "scikit-learn", "numpy", "scipy", "torch", "jax", "optax")
+# A fit that is ten times as bad as predicting the mean is called diverged.
+DIVERGED = 10.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ def percent(value):
 
 
 def missed(value):
-    """Return a missed fraction of the explainable variance; 10 is ten times as bad as predicting the mean."""
-    if not value < 10:
+    """Return a missed fraction of the explainable variance."""
+    if not value < DIVERGED:
         return "diverges"
     # Below this is the rounding of the mean square itself, of either sign.
     return f"{value:.0e}" if value > 1e-12 else "< 1e-12"

@@ -1,7 +1,9 @@
-"""The data and the loops that several pictures share: plain NumPy, as on the guide's pages."""
+"""The data and the loops that several pictures share."""
 
 import numpy as np
 from plotnine.data import diamonds
+
+from sklearn_rmsprop._update import Rule, State
 
 # The six points, and the line from which the walk starts: slope and intercept.
 X = np.array([5.0, 15.0, 25.0, 35.0, 45.0, 55.0])
@@ -32,18 +34,11 @@ def descend(gradient, start, n_steps, rate):
 
 def rmsprop(gradient, start, n_steps, rate, *, decay=0.9, epsilon=1e-8, momentum=0.0, centered=False, corrected=False):
     """RMSprop: every point on the way. `rate` is a number, or a function of the step's number."""
-    weights = np.array(start, dtype=float)
-    square, mean, velocity = np.zeros_like(weights), np.zeros_like(weights), np.zeros_like(weights)
-    path = [weights]
+    rule, state = Rule(epsilon, momentum, centered, corrected), State.at_start(np.array(start, dtype=float))
+    path = [state.x]
     for t in range(1, n_steps + 1):
-        g = gradient(weights)
-        square = decay * square + (1 - decay) * g**2
-        mean = decay * mean + (1 - decay) * g
-        share = 1 - decay**t if corrected else 1.0
-        spread = (square - mean**2 if centered else square) / share
-        velocity = momentum * velocity + g / (np.sqrt(np.maximum(spread, 0)) + epsilon)
-        weights = weights - (rate(t) if callable(rate) else rate) * velocity
-        path.append(weights)
+        state = rule.step(state, gradient(state.x), rate(t) if callable(rate) else rate, decay)
+        path.append(state.x)
     return np.array(path)
 
 
