@@ -19,6 +19,14 @@ TEXTBOOK_OPTIONS = {"schedule": "constant", "average": False, "bias_correction":
 TORCH = json.loads((Path(__file__).parent / "data" / "torch_rmsprop.json").read_text())
 
 
+def assert_same_path(path, run):
+    """One rounding a step or so, in both. It is as large as the gradients' terms are, which the order of their sum decides:
+    one coefficient passes zero at 4e-5, so that what counts is the size of a model, not of each number in it."""
+    recorded = np.column_stack([run["coef"], run["intercept"]])
+    size = np.abs(recorded).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(path / size, recorded / size, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("name", TORCH["runs"])
 def test_recorded_torch(name):
     X, y, weight = (np.array(TORCH[key]) for key in ("X", "y", "sample_weight"))
@@ -36,9 +44,7 @@ def test_recorded_torch(name):
     }
     n_epochs = len(run["coef"])
     path = follow_epochs(X, y, params, n_epochs, weight)
-    # One rounding a step or so, in both.
-    np.testing.assert_allclose(path.coef[1:], run["coef"], rtol=1e-13)
-    np.testing.assert_allclose(path.intercept[1:], run["intercept"], rtol=1e-13)
+    assert_same_path(np.column_stack([path.coef[1:], path.intercept[1:]]), run)
 
     model = RMSpropRegressor(**params)
     for coef, intercept in zip(run["coef"], run["intercept"], strict=True):
@@ -82,7 +88,7 @@ def test_minimize_follows_recorded_torch(name):
     }
     minimize(loss, points[0], jac=gradient, method=rmsprop, callback=remember, options=options)
     path = np.array(points)[len(starts) :: len(starts)]
-    np.testing.assert_allclose(path, np.column_stack([run["coef"], run["intercept"]]), rtol=1e-13)
+    assert_same_path(path, run)
 
 
 SIX_X, SIX_Y = np.arange(5.0, 60.0, 10.0), np.array([5.0, 20.0, 14.0, 32.0, 22.0, 38.0])
