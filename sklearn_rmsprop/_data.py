@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_rmsprop._kernel._rows import CSRRows, DenseRows, Rows, column_mean_square
+from sklearn_rmsprop._kernel._rows import CSRRows, Rows, column_mean_square, dense_rows
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._optimizer import State, repeated, spread
 from sklearn_rmsprop._statistics import ROUNDINGS, finite, origin_unit_and_size, touch_probability, unit_or_one
@@ -46,6 +46,24 @@ class Sample:
     order: np.ndarray
     flat: bool
     coordinates: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the kernel takes of a sample besides X: targets and weights in its units.
+
+    Attributes
+    ----------
+    order : numbers of the rows that take part
+    y : (n_rows, n_targets)
+    weight : (n_rows,)
+    generator : state of the random numbers that shuffle the rows, or None to leave them as they come
+    """
+
+    order: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    generator: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +117,9 @@ class Units:
         x_unit[coordinates[:-1]] = self.x_unit
         return replace(self, x_mean=spread(self.x_mean, coordinates[:-1], n_features), x_unit=x_unit)
 
-    def rows(self, X, state: State, fit_intercept: bool, penalties: tuple[np.ndarray, np.ndarray] | None) -> Rows:
+    def rows(
+        self, X, examples: Examples, state: State, fit_intercept: bool, penalties: tuple[np.ndarray, np.ndarray] | None
+    ) -> Rows:
         """The kernel's view of X and a state. An intercept that is not fitted is a coordinate that does not move."""
         real, n_targets = state.coef.dtype, state.coef.shape[1]
         inverse_unit = np.empty((len(self.x_unit) + 1, n_targets), real)
@@ -107,12 +127,12 @@ class Units:
         inverse_unit[-1] = fit_intercept
         rounding = ROUNDINGS * np.finfo(real).eps * self.y_size
         if sparse.issparse(X):
-            return CSRRows(X, state, inverse_unit, rounding, penalties)
+            return CSRRows(X, examples, state, inverse_unit, rounding, penalties)
         # what the products in a gradient are rounded by: |x| / unit, and in the intercept's that of a prediction
         distance = np.abs(self.x_mean) / self.x_unit
         size = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
         floor = (size * rounding).astype(real)
-        return DenseRows(X, state, self.x_mean.astype(real), inverse_unit, floor, penalties)
+        return dense_rows(X, examples, state, self.x_mean.astype(real), inverse_unit, floor, penalties)
 
     def penalties(
         self, objective: Objective, X, order: np.ndarray, batch_size: int

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from sklearn_rmsprop._data import Sample, Units
-from sklearn_rmsprop._kernel._epoch import Order, run_epochs
+from sklearn_rmsprop._data import Examples, Sample, Units
+from sklearn_rmsprop._kernel._epoch import run_epochs
 from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._kernel._rows import CSRRows, Rows
 from sklearn_rmsprop._monitor import History, Monitor
@@ -26,23 +26,21 @@ class Problem:
     """What is fitted, fixed during the fit: rows with their targets and weights in the kernel's units."""
 
     rows: Rows
-    y: np.ndarray
-    weight: np.ndarray
-    order: np.ndarray
+    examples: Examples
     objective: Objective
     y_unit: np.ndarray
     loss: Loss
     batch_size: int
-    shuffle: bool
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size)
+        return math.ceil(self.rows.n_examples / self.batch_size)
 
     @cached_property
     def null_loss(self) -> np.ndarray:
         """What there is to gain, per target: the loss of a constant prediction."""
-        return self.objective.null_loss(self.y, self.weight, self.order, self.y_unit)
+        examples = self.examples
+        return self.objective.null_loss(examples.y, examples.weight, examples.order, self.y_unit)
 
     @cached_property
     def loss_unit(self) -> np.ndarray:
@@ -68,16 +66,19 @@ def pose_problem(
     n_rows = len(sample.order)
     batch_size = min(batch_size or n_rows, n_rows)
     penalties = units.penalties(objective, sample.X, sample.order, batch_size)
-    return Problem(
-        rows=units.rows(sample.X, state, fit_intercept, penalties),
+    examples = Examples(
+        order=sample.order,
         y=units.target(sample.y),
         weight=units.weights(sample.weight),
-        order=sample.order,
+        generator=state.generator if shuffle else None,
+    )
+    return Problem(
+        rows=units.rows(sample.X, examples, state, fit_intercept, penalties),
+        examples=examples,
         objective=objective,
         y_unit=units.y_unit,
         loss=objective.loss(units.y_unit),
         batch_size=batch_size,
-        shuffle=shuffle,
     )
 
 
@@ -114,7 +115,6 @@ def train(
     """
     scores: list[float] = []
     history = History(validation_scores=None if held_out is None else scores)
-    order = Order(problem.order, state.generator if problem.shuffle else None, problem.rows.n_bytes)
     epochs_per_check = math.ceil(STEPS_PER_CHECK / problem.steps_per_epoch)
     best, best_score = state, -math.inf
 
@@ -126,7 +126,7 @@ def train(
     while True:
         monitor.begin_check()
         n_epochs = min(epochs_per_check, stopping.max_iter - history.n_iter)
-        objective = run_check(problem, optimizer, state, order, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
+        objective = run_check(problem, optimizer, state, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
         history.epochs.append(history.n_iter + n_epochs)
         history.loss_curve.append(problem.in_user_units(objective))
         if not np.isfinite(objective).all():
@@ -158,15 +158,13 @@ def overflow(state: State, history: History) -> ValueError:
     )
 
 
-def run_check(
-    problem: Problem, optimizer: Optimizer, state: State, order: Order, *, n_epochs: int, rate_factor: float
-) -> np.ndarray:
+def run_check(problem: Problem, optimizer: Optimizer, state: State, *, n_epochs: int, rate_factor: float) -> np.ndarray:
     """Run the epochs up to the next check; return the objective per target, in the kernel's units."""
     n_steps = n_epochs * problem.steps_per_epoch
     lazy = isinstance(problem.rows, CSRRows)
     plan = optimizer.plan(state.t, n_steps, rate_factor=rate_factor, forgotten=state.forgotten, lazy=lazy)
     losses, state.decay_product = run_epochs(
-        problem.rows, problem.loss, problem.y, problem.weight, order, plan,
+        problem.rows, problem.loss, plan,
         n_epochs=n_epochs, batch_size=problem.batch_size, decay_product=state.decay_product,
     )  # fmt: skip
     state.t += n_steps

@@ -20,8 +20,10 @@ TORCH = json.loads((Path(__file__).parent / "data" / "torch_rmsprop.json").read_
 
 
 def assert_same_path(path, run):
-    """One rounding a step or so, in both. It is as large as the gradients' terms are, which the order of their sum decides:
-    one coefficient passes zero at 4e-5, so that what counts is the size of a model, not of each number in it."""
+    """One rounding a step or so, in both, as large as the terms of a gradient make it.
+
+    One coefficient passes zero at 4e-5, so that what counts is the size of a model, not of each number in it.
+    """
     recorded = np.column_stack([run["coef"], run["intercept"]])
     size = np.abs(recorded).max(axis=1, keepdims=True)
     np.testing.assert_allclose(path / size, recorded / size, rtol=0, atol=1e-13)

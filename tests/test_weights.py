@@ -76,6 +76,21 @@ def test_rows_of_weight_zero_are_as_if_absent(batch_size):
     assert weighted.intercept_ == without.intercept_
 
 
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+def test_weights_of_one_change_nothing(name, n_features):
+    """Without weights, short rows lie packed together with their targets, and are worked on in that form."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(75, n_features))
+    y = X.sum(axis=1) + rng.normal(size=75)
+    parameters = CONFIGURATIONS[name] | {"shuffle": False, "max_iter": 5, "tol": None}
+    with_weights = RMSpropRegressor(**parameters).fit(X, y, sample_weight=np.ones(75))
+    without = RMSpropRegressor(**parameters).fit(X, y)
+    # a sum in another order or two, in each of few steps
+    np.testing.assert_allclose(with_weights.coef_, without.coef_, rtol=1e-11)
+    np.testing.assert_allclose(with_weights.loss_curve_, without.loss_curve_, rtol=1e-11)
+
+
 @pytest.mark.parametrize("factor", [2.0**-900, 0.125, 2.0**900])
 def test_only_ratios_of_weights_matter(factor):
     """By a power of two, so that nothing is rounded differently."""

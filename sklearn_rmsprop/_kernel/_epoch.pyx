@@ -1,26 +1,17 @@
 """The epochs between two checks: shuffle, predict, loss, gradient, update, without the GIL."""
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint32_t, uint64_t
-
 import numpy as np
 
 from sklearn_rmsprop._kernel._losses cimport Loss
-from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Sequence, Step, sequence
+from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Step, sequence
 
 
 cdef extern from "batch.h" nogil:
     enum:
         CHUNK
-    void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
     void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
     void add_up(Py_ssize_t, Py_ssize_t, const double *, double *)
-
-
-cdef extern from "shuffle.h" nogil:
-    size_t count_blocks(size_t n)
-    void shuffle_rows(uint32_t *order, size_t n, uint64_t *state)
-    void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t *state)
 
 
 # Numbers of X that are read between two looks at pending signals (Ctrl-C): some 20 ms.
@@ -32,70 +23,20 @@ cdef Py_ssize_t COST_BETWEEN_SIGNALS = 1 << 26
 cdef double NEGLIGIBLE = 1e-30
 
 
-# Data of no more bytes than this stays in the second-level cache. Fetching its rows ahead, or keeping near ones
-# together, costs more than it gains.
-cdef Py_ssize_t CACHED_BYTES = 1 << 20
-
-# Of fewer rows than these there would be too few pools to mix (see shuffle.h).
-cdef Py_ssize_t FEWEST_ROWS_IN_BLOCKS = 1 << 14
-
-
 cdef int check_signals() except -1 with gil:
     return PyErr_CheckSignals()
 
 
-cdef class Order:
-    """The order of the rows, drawn anew for each epoch.
-
-    Parameters
-    ----------
-    rows : (n,) uint32
-        Numbers of the rows that take part.
-    generator : (4,) uint64 or None
-        State of the random number generator, advanced in place; None leaves the rows as they come.
-    n_bytes : int
-        Size of the data.
-    """
-
-    cdef const uint32_t[::1] _rows
-    cdef uint32_t[::1] _order, _blocks
-    cdef uint64_t[::1] _generator
-    cdef bint _in_blocks
-
-    def __init__(self, const uint32_t[::1] rows, uint64_t[::1] generator, Py_ssize_t n_bytes):
-        self._rows = rows
-        self._order = np.array(rows)
-        self._blocks = np.arange(count_blocks(rows.shape[0]), dtype=np.uint32)
-        self._generator = generator
-        self._in_blocks = n_bytes > CACHED_BYTES and rows.shape[0] >= FEWEST_ROWS_IN_BLOCKS
-
-    cdef void renew(self) noexcept nogil:
-        if self._generator is None:
-            return
-        if self._in_blocks:
-            shuffle_blocks(&self._rows[0], self._rows.shape[0], &self._order[0], &self._blocks[0], &self._generator[0])
-        else:
-            shuffle_rows(&self._order[0], self._order.shape[0], &self._generator[0])
-
-    def draw(self):
-        """The next epoch's order, as an array."""
-        self.renew()
-        return np.array(self._order)
-
-
 def run_epochs(
-    Rows rows, Loss loss, const double[:, ::1] y, const double[:] weight, Order order, plan, *,
-    Py_ssize_t n_epochs, Py_ssize_t batch_size, double decay_product,
+    Rows rows, Loss loss, plan, *, Py_ssize_t n_epochs, Py_ssize_t batch_size, double decay_product
 ):
     """Run whole epochs of mini-batch RMSprop.
 
     Parameters
     ----------
     rows : Rows
-        X and the state that is updated.
+        The examples, and the state that is updated.
     loss : Loss
-    y, weight : (n_rows, n_targets) and (n_rows,)
-    order : Order
     plan : object
         The sequences of step.h as attributes, for all steps of this call.
     n_epochs, batch_size : int
@@ -109,7 +50,7 @@ def run_epochs(
     decay_product : float
     """
     cdef const double[:] rate = plan.rate, decay = plan.decay, keep = plan.keep
-    cdef Py_ssize_t n_targets = rows.n_targets, n = order._order.shape[0]
+    cdef Py_ssize_t n_targets = rows.n_targets, n = rows.n_examples
     cdef double[:, ::1] losses = np.zeros((n_epochs, n_targets))
     cdef double[:, ::1] buffers = np.empty((5, CHUNK * n_targets))
     cdef double[::1] chunk_weight = np.empty(CHUNK)
@@ -118,13 +59,10 @@ def run_epochs(
     cdef double *z_published = &buffers[2, 0]
     cdef double *derivative = &buffers[3, 0]
     cdef double *loss_chunk = &buffers[4, 0]
-    cdef Sequence weights = sequence(weight)
     # Equal weights do not reach the rows: the step and the sum of the losses take them into account.
-    cdef bint weighted = weights.stride != 0
-    cdef double common_weight = 1 if weighted else weight[0]
-    cdef bint fetch_ahead = rows.n_bytes > CACHED_BYTES
-    cdef Py_ssize_t epoch, start, stop, size, n_ahead, row_cost = rows.row_cost + 8, cost = 0
-    cdef const uint32_t *named
+    cdef bint weighted = rows.weights.stride != 0
+    cdef double common_weight = 1 if weighted else rows.weights.data[0]
+    cdef Py_ssize_t epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
     cdef Plan c_plan
     cdef Step step
     c_plan.rate, c_plan.decay, c_plan.keep = sequence(plan.rate), sequence(plan.decay), sequence(plan.keep)
@@ -138,7 +76,7 @@ def run_epochs(
     with nogil:
         rows.start(&c_plan)
         for epoch in range(n_epochs):
-            order.renew()
+            rows.renew()
             start = 0
             while start < n:
                 stop = min(start + batch_size, n)
@@ -151,15 +89,13 @@ def run_epochs(
                 step.i += 1
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
-                    named = &order._order[start]
-                    n_ahead = n - start if fetch_ahead else size
-                    gather(named, size, n_ahead, n_targets, &y[0, 0], weights, y_chunk, &chunk_weight[0])
-                    rows.forward(named, size, n_ahead, &step, z, z_published)
+                    rows.take(start, size, y_chunk, &chunk_weight[0])
+                    rows.forward(start, size, &step, z, z_published)
                     loss.evaluate(size * n_targets, y_chunk, z, z_published, derivative, loss_chunk)
                     if weighted:
                         weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk)
                     add_up(size, n_targets, loss_chunk, &losses[epoch, 0])
-                    rows.backward(named, size, derivative)
+                    rows.backward(start, size, derivative)
                     start += size
                     cost += size * row_cost
                     if cost > COST_BETWEEN_SIGNALS:

@@ -1,4 +1,6 @@
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from sklearn_rmsprop._kernel._order cimport Order
 
 
 cdef extern from "step.h" nogil:
@@ -41,6 +43,14 @@ cdef inline Sequence sequence(const double[:] values) noexcept:
 cdef extern from "batch.h" nogil:
     enum:
         CHUNK
+    void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
+
+
+cdef extern from "shuffle.h" nogil:
+    enum:
+        RECORD_UNIT
+        LARGEST_RECORD
+    void shuffle_records(void *records, size_t size, size_t n, uint64_t *state)
 
 
 cdef extern from "dense.h" nogil:
@@ -76,6 +86,8 @@ cdef extern from "dense.h" nogil:
     ctypedef struct DenseOperations:
         void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *, double *) noexcept nogil
         void (*backward)(const DenseModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
+        void (*unpack)(const DenseModel *, const void *, Py_ssize_t, Py_ssize_t, double *) noexcept nogil
+        void (*predict)(const DenseModel *, Py_ssize_t, double *, double *) noexcept nogil
         void (*step)(const DenseModel *, const Step *) noexcept nogil
         void (*refresh)(const DenseModel *) noexcept nogil
         void (*moments)(
@@ -132,12 +144,17 @@ cdef extern from "csr.h" nogil:
 
 
 cdef class Rows:
-    cdef readonly Py_ssize_t n_rows, n_features, n_targets, n_bytes, row_cost
+    cdef readonly Py_ssize_t n_rows, n_features, n_targets, n_examples, row_cost
+    cdef Order order
+    cdef const double[:, ::1] y
+    cdef Sequence weights
     cdef object _owners
+    cdef void renew(self) noexcept nogil
+    cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil
     cdef void forward(
-        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
     ) noexcept nogil
-    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil
+    cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil
     cdef void step(self, const Step *step) noexcept nogil
     cdef void start(self, const Plan *plan) noexcept nogil
     cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil
@@ -146,6 +163,12 @@ cdef class Rows:
 cdef class DenseRows(Rows):
     cdef DenseModel model
     cdef const DenseOperations *operations
+
+
+cdef class PackedRows(DenseRows):
+    cdef char *_records
+    cdef Py_ssize_t _width, _record_bytes
+    cdef uint64_t[::1] _generator
 
 
 cdef class CSRRows(Rows):

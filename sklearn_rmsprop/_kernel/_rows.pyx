@@ -11,6 +11,8 @@ from libc.string cimport memset
 
 import numpy as np
 
+from sklearn_rmsprop._kernel._order import CACHED_BYTES
+
 COORDINATE_ARRAYS = ("coef", "square", "gradient_mean", "velocity", "average")
 PENALTY_ARRAYS = ("threshold", "offset", "active")
 STATE_ARRAYS = COORDINATE_ARRAYS + PENALTY_ARRAYS
@@ -28,15 +30,46 @@ cdef uintptr_t address(array, dtype, tuple shape, bint writable=False) except? 0
 
 
 cdef class Rows:
-    """What the training loop needs of rows: predictions, gradient, update."""
+    """The examples in the order of an epoch, and what the training loop needs of them: predictions, gradient, update.
+
+    Parameters
+    ----------
+    X : array or CSR matrix of shape (n_rows, n_features)
+    n_bytes : int
+        What an epoch reads of it.
+    examples : object
+        Which rows take part, in units of the kernel: `order`, their numbers (uint32); `y` (n_rows, n_targets) and
+        `weight` (n_rows,) of all rows; `generator` of their orders, or None to take them as they come.
+    """
+
+    def __init__(self, X, Py_ssize_t n_bytes, examples):
+        self.n_rows, self.n_features = X.shape
+        self.y = examples.y
+        self.n_targets = self.y.shape[1]
+        self.n_examples = len(examples.order)
+        self.weights = sequence(examples.weight)
+        self.order = Order(examples.order, examples.generator, n_bytes)
+        self._owners = (X, examples)
+
+    cdef void renew(self) noexcept nogil:
+        """Draw the order of the next epoch."""
+        self.order.renew()
+
+    cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil:
+        """Fetch the targets of the `n` examples from place `start` on, and their weights unless these are equal.
+
+        The methods below are called for the examples taken last.
+        """
+        cdef Py_ssize_t n_ahead = self.order.n_ahead(start, n)
+        gather(self.order.named(start), n, n_ahead, self.n_targets, &self.y[0, 0], self.weights, y, weight)
 
     cdef void forward(
-        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
     ) noexcept nogil:
-        """Predict the `n` rows named, with the iterate and the published one; `n_ahead` are named, and come next."""
+        """Predict with the iterate and with the published one."""
 
-    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
-        """Add residual * features of the rows named to the gradient."""
+    cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil:
+        """Add residual * features to the gradient."""
 
     cdef void step(self, const Step *step) noexcept nogil:
         """Update the coefficients, and set the gradient to zero."""
@@ -54,10 +87,8 @@ cdef class Rows:
 cdef class DenseRows(Rows):
     """C-contiguous float32 or float64 rows, centred by `mean` on the fly. The state's arrays are updated in place."""
 
-    def __init__(self, X, state, mean, inverse_unit, floor, penalties):
-        self.n_rows, self.n_features = X.shape
-        self.n_targets = state.coef.shape[1]
-        self.n_bytes = X.nbytes
+    def __init__(self, X, examples, state, mean, inverse_unit, floor, penalties):
+        Rows.__init__(self, X, X.nbytes, examples)
         self.row_cost = self.n_features * self.n_targets
         real = X.dtype
         shape = (self.n_features + 1, self.n_targets)
@@ -66,7 +97,7 @@ cdef class DenseRows(Rows):
         per_target = np.zeros((3, self.n_targets))
         columns = np.empty((WIDEST_NARROW, CHUNK), real)
         panels = np.zeros((2 * self.n_features, self.n_targets + WIDEST_PANEL if self.n_targets > 1 else 0), real)
-        self._owners = (X, mean, inverse_unit, floor, penalties, *(getattr(state, name) for name in STATE_ARRAYS),
+        self._owners += (mean, inverse_unit, floor, penalties, *(getattr(state, name) for name in STATE_ARRAYS),
                         gradient, published, per_target, columns, panels)
 
         self.operations = &dense_float if real == np.float32 else &dense_double
@@ -97,24 +128,69 @@ cdef class DenseRows(Rows):
         self.operations.refresh(&self.model)
 
     cdef void forward(
-        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
     ) noexcept nogil:
-        self.operations.forward(&self.model, rows, n, n_ahead, z, z_published)
+        self.operations.forward(&self.model, self.order.named(start), n, self.order.n_ahead(start, n), z, z_published)
 
-    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
-        self.operations.backward(&self.model, rows, n, residual)
+    cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil:
+        self.operations.backward(&self.model, self.order.named(start), n, residual)
 
     cdef void step(self, const Step *step) noexcept nogil:
         self.operations.step(&self.model, step)
 
 
+cdef class PackedRows(DenseRows):
+    """Rows of one or a few numbers, copied together with their targets: these records themselves are shuffled.
+
+    The next rows lie side by side then. To look up row and target by number took a quarter of an epoch over one column.
+    """
+
+    def __init__(self, X, examples, *args):
+        DenseRows.__init__(self, X, examples, *args)
+        self._record_bytes = record_bytes(X)
+        self._width = self._record_bytes // X.itemsize
+        self._generator = examples.generator
+        records = np.zeros((self.n_examples, self._width), X.dtype)
+        records[:, :self.n_features] = X[examples.order]
+        records[:, self.n_features] = examples.y[examples.order, 0]
+        self._owners += (records,)
+        self._records = <char *>address(records, X.dtype, (self.n_examples, self._width))
+
+    cdef void renew(self) noexcept nogil:
+        if self._generator is not None:
+            shuffle_records(self._records, self._record_bytes, self.n_examples, &self._generator[0])
+
+    cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil:
+        self.operations.unpack(&self.model, self._records + start * self._record_bytes, self._width, n, y)
+
+    cdef void forward(
+        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
+    ) noexcept nogil:
+        self.operations.predict(&self.model, n, z, z_published)
+
+
+def record_bytes(X):
+    """Size of a row with its target, rounded up to what can be shuffled."""
+    return -(-(X.shape[1] + 1) * X.itemsize // RECORD_UNIT) * RECORD_UNIT
+
+
+def dense_rows(X, examples, *args):
+    """DenseRows, packed where that pays: beyond the cache shuffling records would cost more than shuffling numbers."""
+    size = record_bytes(X)
+    packed = (
+        size <= LARGEST_RECORD
+        and size * len(examples.order) <= CACHED_BYTES
+        and examples.y.shape[1] == 1
+        and examples.weight.strides[0] == 0
+    )
+    return (PackedRows if packed else DenseRows)(X, examples, *args)
+
+
 cdef class CSRRows(Rows):
     """CSR rows of float32 or float64, 32- or 64-bit indices. The state lives in one record per coordinate meanwhile."""
 
-    def __init__(self, X, state, inverse_unit, intercept_floor, penalties):
-        self.n_rows, self.n_features = X.shape
-        self.n_targets = state.coef.shape[1]
-        self.n_bytes = X.data.nbytes + X.indices.nbytes
+    def __init__(self, X, examples, state, inverse_unit, intercept_floor, penalties):
+        Rows.__init__(self, X, X.data.nbytes + X.indices.nbytes, examples)
         # a random visit to a coordinate costs about as much as ten numbers read in order
         self.row_cost = self.n_targets * (1 + 10 * X.nnz // max(1, self.n_rows))
         shape = (self.n_features + 1, self.n_targets)
@@ -122,7 +198,7 @@ cdef class CSRRows(Rows):
         # one record per cache line: NumPy aligns to 16 bytes only, so that a few are asked for in excess
         n_coordinates = shape[0] * shape[1]
         memory = np.zeros((n_coordinates + 1) * sizeof(Coordinate), np.uint8)
-        self._owners = (X.data, X.indices, X.indptr, intercept_floor, touched, memory)
+        self._owners += (X.data, X.indices, X.indptr, intercept_floor, touched, memory)
         self._state = state
         set_csr(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
@@ -171,12 +247,14 @@ cdef class CSRRows(Rows):
                 getattr(self._state, name)[...] = penalties[name]
 
     cdef void forward(
-        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z, double *z_published
+        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
     ) noexcept nogil:
-        self.operations.forward(&self.model, rows, n, n_ahead, step, z, z_published)
+        self.operations.forward(
+            &self.model, self.order.named(start), n, self.order.n_ahead(start, n), step, z, z_published
+        )
 
-    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
-        self.operations.backward(&self.model, rows, n, residual)
+    cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil:
+        self.operations.backward(&self.model, self.order.named(start), n, residual)
 
     cdef void step(self, const Step *step) noexcept nogil:
         csr_step(&self.model, step)

@@ -36,15 +36,24 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
     }
 }
 
+/* A sum in two halves side by side, because each addition waits for the one before it. */
+static ALWAYS_INLINE double sum_of(const double *values, ptrdiff_t n)
+{
+    double first = 0, second = 0;
+    const ptrdiff_t half = n / 2;
+#pragma omp simd reduction(+ : first, second)
+    for (ptrdiff_t i = 0; i < half; i++) {
+        first += values[i];
+        second += values[half + i];
+    }
+    return first + second + (n % 2 ? values[n - 1] : 0);
+}
+
 /* total += loss, per target. The loop over one target is written out here too. */
 static inline void add_up(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict loss, double *restrict total)
 {
     if (n_targets == 1) {
-        double sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (ptrdiff_t i = 0; i < n; i++)
-            sum += loss[i];
-        total[0] += sum;
+        total[0] += n == CHUNK ? sum_of(loss, CHUNK) : sum_of(loss, n);
     } else {
         for (ptrdiff_t i = 0; i < n; i++, loss += n_targets) {
 #pragma omp simd

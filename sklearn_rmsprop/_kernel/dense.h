@@ -35,7 +35,7 @@ typedef struct {
     void *published;      /* real: the average, rounded for the rows; the average itself where real is double */
     void *gradient;       /* real: the sum over the batch so far; zero between steps */
     double *residual_sum; /* n_targets: likewise */
-    void *columns; /* real, WIDEST_NARROW x CHUNK: the rows of the last `forward` */
+    void *columns; /* real, WIDEST_NARROW x CHUNK: the rows of the last `forward`, where they are narrow */
     void *panels;  /* real, n_targets rounded up to panels x n_features x 2: the coefficients of several targets */
     double *shift, *shift_published; /* n_targets: mean . w - intercept */
 } DenseModel;
@@ -47,6 +47,10 @@ typedef struct {
                     double *z_published);
     /* Adds the rows' residuals times features to the gradient. */
     void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
+    /* `forward` in two parts for narrow rows with one target that lie packed in records, `width` numbers apart, each with its
+     * target behind it: fetches the next rows and their targets; and predicts those fetched last. */
+    void (*unpack)(const DenseModel *model, const void *records, ptrdiff_t width, ptrdiff_t n, double *y);
+    void (*predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published);
     /* The update, and the gradient back to zero. */
     void (*step)(const DenseModel *model, const Step *step);
     /* Makes the working space agree with the state. */

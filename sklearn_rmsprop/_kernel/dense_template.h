@@ -149,51 +149,68 @@ static ALWAYS_INLINE void NAME(backward_one)(const DenseModel *model, const uint
 }
 
 /* One target, few features: column by column of a copy of the rows, so that the loops run over rows. */
-static ALWAYS_INLINE void NAME(forward_narrow)(const DenseModel *model, const uint32_t *restrict rows, ptrdiff_t n,
-                                               ptrdiff_t n_ahead, double *restrict z, double *restrict z_published)
+static ALWAYS_INLINE void NAME(gather_columns)(const DenseModel *model, const uint32_t *restrict rows, ptrdiff_t n,
+                                               ptrdiff_t n_ahead)
 {
     const ptrdiff_t d = model->n_features;
-    const REAL *restrict w = model->coef, *restrict p = model->published;
     REAL *restrict column = model->columns;
-    const double shift = model->shift[0], shift_published = model->shift_published[0];
     NAME(fetch)(model, rows, n, n_ahead);
     for (ptrdiff_t j = 0; j < d; j++, column += CHUNK) {
         const REAL *restrict x = (const REAL *)model->x + j;
-        const double wj = w[j], pj = p[j];
         UNROLL for (ptrdiff_t i = 0; i < n; i++)
             column[i] = x[(size_t)rows[i] * (size_t)d];
-        if (j == 0) {
+    }
+}
+
+/* The number of features, and where it can be the width, are constants where this is called. */
+static ALWAYS_INLINE void NAME(unpack_columns)(const DenseModel *model, ptrdiff_t n_features, const REAL *restrict record,
+                                               ptrdiff_t width, ptrdiff_t n, double *restrict y)
+{
+    REAL *restrict columns = model->columns;
 #pragma omp simd
-            for (ptrdiff_t i = 0; i < n; i++) {
-                z[i] = column[i] * wj - shift;
-                z_published[i] = column[i] * pj - shift_published;
-            }
-        } else {
+    for (ptrdiff_t i = 0; i < n; i++) {
+        for (ptrdiff_t j = 0; j < n_features; j++)
+            columns[j * CHUNK + i] = record[i * width + j];
+        y[i] = record[i * width + n_features];
+    }
+}
+
+static ALWAYS_INLINE void NAME(forward_columns)(const DenseModel *model, ptrdiff_t n, double *restrict z,
+                                                double *restrict z_published)
+{
+    const REAL *restrict w = model->coef, *restrict p = model->published, *restrict column = model->columns;
+    const double w0 = w[0], p0 = p[0], shift = model->shift[0], shift_published = model->shift_published[0];
 #pragma omp simd
-            for (ptrdiff_t i = 0; i < n; i++) {
-                z[i] += column[i] * wj;
-                z_published[i] += column[i] * pj;
-            }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        z[i] = column[i] * w0 - shift;
+        z_published[i] = column[i] * p0 - shift_published;
+    }
+    for (ptrdiff_t j = 1; j < model->n_features; j++) {
+        const double wj = w[j], pj = p[j];
+        column += CHUNK;
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < n; i++) {
+            z[i] += column[i] * wj;
+            z_published[i] += column[i] * pj;
         }
     }
 }
 
-static ALWAYS_INLINE void NAME(backward_narrow)(const DenseModel *model, ptrdiff_t n, const double *restrict residual)
+static ALWAYS_INLINE void NAME(backward_columns)(const DenseModel *model, ptrdiff_t n, const double *restrict residual)
 {
     const REAL *restrict column = model->columns;
     REAL *restrict g = model->gradient;
-    double sum = 0;
     for (ptrdiff_t j = 0; j < model->n_features; j++, column += CHUNK) {
-        double gradient = 0;
-#pragma omp simd reduction(+ : gradient)
-        for (ptrdiff_t i = 0; i < n; i++)
-            gradient += residual[i] * column[i];
-        g[j] += (REAL)gradient;
+        double first = 0, second = 0;
+        const ptrdiff_t half = n / 2;
+#pragma omp simd reduction(+ : first, second)
+        for (ptrdiff_t i = 0; i < half; i++) {
+            first += residual[i] * column[i];
+            second += residual[half + i] * column[half + i];
+        }
+        g[j] += (REAL)(first + second + (n % 2 ? residual[n - 1] * column[n - 1] : 0));
     }
-#pragma omp simd reduction(+ : sum)
-    for (ptrdiff_t i = 0; i < n; i++)
-        sum += residual[i];
-    model->residual_sum[0] += sum;
+    model->residual_sum[0] += sum_of(residual, n);
 }
 
 #include "dense_many_template.h"
@@ -203,9 +220,10 @@ MULTIVERSION static void NAME(forward)(const DenseModel *model, const uint32_t *
 {
     if (model->n_targets > 1)
         NAME(forward_many)(model, rows, n, n_ahead, z, z_published);
-    else if (model->n_features <= WIDEST_NARROW)
-        NAME(forward_narrow)(model, rows, n, n_ahead, z, z_published);
-    else
+    else if (model->n_features <= WIDEST_NARROW) {
+        NAME(gather_columns)(model, rows, n, n_ahead);
+        NAME(forward_columns)(model, n, z, z_published);
+    } else
         NAME(forward_one)(model, rows, n, n_ahead, z, z_published);
 }
 
@@ -214,10 +232,31 @@ MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t 
 {
     if (model->n_targets > 1)
         NAME(backward_many)(model, rows, n, residual);
-    else if (model->n_features <= WIDEST_NARROW)
-        NAME(backward_narrow)(model, n, residual);
+    else if (model->n_features <= WIDEST_NARROW) {
+        if (n == CHUNK)
+            NAME(backward_columns)(model, CHUNK, residual);
+        else
+            NAME(backward_columns)(model, n, residual);
+    }
     else
         NAME(backward_one)(model, rows, n, residual);
+}
+
+MULTIVERSION static void NAME(unpack)(const DenseModel *model, const void *records, ptrdiff_t width, ptrdiff_t n,
+                                      double *y)
+{
+    if (model->n_features == 1)
+        NAME(unpack_columns)(model, 1, records, 2, n, y);
+    else
+        NAME(unpack_columns)(model, model->n_features, records, width, n, y);
+}
+
+MULTIVERSION static void NAME(predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published)
+{
+    if (n == CHUNK)
+        NAME(forward_columns)(model, CHUNK, z, z_published);
+    else
+        NAME(forward_columns)(model, n, z, z_published);
 }
 
 static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, ptrdiff_t n_features, ptrdiff_t n_targets)
@@ -243,9 +282,51 @@ static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, ptrdiff
     }
 }
 
-/* The RMSprop update itself. The square root and the division take longest here; the arithmetic of momentum and
- * centering hides behind them, which is why there is no second loop without it. `penalized` is a constant where this is
- * called. Both penalties act as proximal steps in the metric of the update:
+/* What an update works with. A copy of its own, or each store to a coordinate might change where the next one lies. */
+typedef struct {
+    const REAL *inverse_unit, *floor, *l1, *l2;
+    REAL *w, *s, *m, *u, *g, *threshold, *offset, *active;
+    REAL rate, decay, gain, scale, correction, momentum, centered, epsilon;
+    double *average, keep;
+    REAL gathered; /* the sum that momentum makes of equal steps */
+    REAL t;
+} NAME(Update);
+
+static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, const Step *step)
+{
+    const Plan *plan = step->plan;
+    return (NAME(Update)){
+        .inverse_unit = model->inverse_unit,
+        .floor = model->floor,
+        .l1 = model->l1,
+        .l2 = model->l2,
+        .w = model->coef,
+        .s = model->square,
+        .m = model->gradient_mean,
+        .u = model->velocity,
+        .g = model->gradient,
+        .threshold = model->threshold,
+        .offset = model->offset,
+        .active = model->active,
+        .rate = (REAL)step->rate,
+        .decay = (REAL)step->decay,
+        .gain = (REAL)(1 - step->decay),
+        .scale = (REAL)step->scale,
+        .correction = (REAL)step->correction,
+        .momentum = (REAL)plan->momentum,
+        .centered = (REAL)plan->centered,
+        /* an epsilon that rounds to 0 would make 0/0 of a coordinate without gradient */
+        .epsilon = plan->epsilon > SMALLEST ? (REAL)plan->epsilon : SMALLEST,
+        .gathered = (REAL)(1 / (1 - plan->momentum)),
+        .average = model->average,
+        .keep = step->keep,
+        .t = (REAL)(plan->t + (double)step->i),
+    };
+}
+
+/* The RMSprop update itself, of coordinate j with the batch's summed gradient. The square root and the division take longest
+ * here; the arithmetic of momentum and centering hides behind them, which is why there is no second function without it.
+ * `penalized` is a constant where this is called. Both penalties act as proximal steps in the metric of the update:
  *
  * L2, implicitly: dividing the step by 1 + step size * l2 is what minimising the penalty along with it comes to.
  *
@@ -253,60 +334,43 @@ static ALWAYS_INLINE void NAME(centre_gradient)(const DenseModel *model, ptrdiff
  * thresholds by. A coefficient that belongs at zero comes to rest there, because its slack grows as the steps' sum and
  * their noise only as its root. With a threshold that forgets (plain soft-thresholding of each step) it hovered through
  * zero for ever: of 153 zeros of an independent solver 122 were missed. */
-static ALWAYS_INLINE void NAME(update)(const DenseModel *model, ptrdiff_t n, const Step *step, int penalized)
+static ALWAYS_INLINE void NAME(update)(const NAME(Update) by, ptrdiff_t j, REAL gradient, int penalized)
 {
-    const REAL *restrict inverse_unit = model->inverse_unit, *restrict floor = model->floor;
-    const REAL *restrict l1 = model->l1, *restrict l2 = model->l2;
-    REAL *restrict g = model->gradient, *restrict w = model->coef, *restrict s = model->square;
-    REAL *restrict m = model->gradient_mean, *restrict u = model->velocity;
-    REAL *restrict threshold = model->threshold, *restrict offset = model->offset, *restrict active = model->active;
-    const REAL rate = (REAL)step->rate, decay = (REAL)step->decay, gain = (REAL)(1 - step->decay);
-    const REAL scale = (REAL)step->scale, correction = (REAL)step->correction;
-    const REAL momentum = (REAL)step->plan->momentum, centered = (REAL)step->plan->centered;
-    /* the sum that momentum makes of equal steps */
-    const REAL gathered = (REAL)(1 / (1 - step->plan->momentum));
-    const REAL t = (REAL)(step->plan->t + (double)step->i);
-    /* an epsilon that rounds to 0 would make 0/0 of a coordinate without gradient */
-    const REAL epsilon = step->plan->epsilon > SMALLEST ? (REAL)step->plan->epsilon : SMALLEST;
-#pragma omp simd
-    for (ptrdiff_t j = 0; j < n; j++) {
-        const REAL mean = g[j] * scale * inverse_unit[j];
-        REAL gj = ABS(mean) < floor[j] ? 0 : mean, slope = gj;
-        if (penalized) {
-            gj += l2[j] * w[j];
-            slope = gj + (w[j] > 0 ? l1[j] : w[j] < 0 ? -l1[j] : 0);
-        }
-        s[j] = decay * s[j] + gain * (slope * slope);
-        m[j] = decay * m[j] + gain * slope;
-        const REAL spread = s[j] - centered * (m[j] * m[j]);
-        /* rounding can make the spread of a constant gradient negative; NaN must stay NaN */
-        const REAL clamped = spread < 0 ? 0 : spread;
-        REAL metric = SQRT(clamped * correction) + epsilon;
-        if (penalized)
-            metric += rate * inverse_unit[j] * l2[j];
-        u[j] = momentum * u[j] + gj / metric;
-        if (penalized) {
-            const REAL sum = w[j] + offset[j] - rate * inverse_unit[j] * u[j];
-            const REAL deepest = ABS(sum) + SLACK * rate * inverse_unit[j];
-            threshold[j] += rate * inverse_unit[j] * gathered * l1[j] / metric;
-            threshold[j] = threshold[j] > deepest ? deepest : threshold[j];
-            offset[j] = sum < -threshold[j] ? -threshold[j] : sum > threshold[j] ? threshold[j] : sum;
-            active[j] = w[j] != 0 || sum != offset[j] ? t : active[j];
-            w[j] = sum - offset[j];
-        } else {
-            w[j] -= rate * inverse_unit[j] * u[j];
-        }
-        g[j] = 0;
+    const REAL rate = by.rate * by.inverse_unit[j], mean = gradient * by.scale * by.inverse_unit[j];
+    const REAL w = by.w[j];
+    REAL g = ABS(mean) < by.floor[j] ? 0 : mean, slope = g;
+    if (penalized) {
+        g += by.l2[j] * w;
+        slope = g + (w > 0 ? by.l1[j] : w < 0 ? -by.l1[j] : 0);
     }
-}
-
-static ALWAYS_INLINE void NAME(publish)(const DenseModel *model, ptrdiff_t n, double keep)
-{
-    const REAL *restrict w = model->coef;
-    double *restrict average = model->average;
-#pragma omp simd
-    for (ptrdiff_t j = 0; j < n; j++)
-        average[j] = w[j] + keep * (average[j] - w[j]);
+    const REAL s = by.decay * by.s[j] + by.gain * (slope * slope);
+    const REAL m = by.decay * by.m[j] + by.gain * slope;
+    const REAL spread = s - by.centered * (m * m);
+    /* rounding can make the spread of a constant gradient negative; NaN must stay NaN */
+    const REAL clamped = spread < 0 ? 0 : spread;
+    REAL metric = SQRT(clamped * by.correction) + by.epsilon;
+    if (penalized)
+        metric += rate * by.l2[j];
+    const REAL u = by.momentum * by.u[j] + g / metric;
+    REAL moved;
+    if (penalized) {
+        const REAL sum = w + by.offset[j] - rate * u;
+        const REAL deepest = ABS(sum) + SLACK * rate, threshold = by.threshold[j] + rate * by.gathered * by.l1[j] / metric;
+        const REAL t = threshold > deepest ? deepest : threshold;
+        const REAL offset = sum < -t ? -t : sum > t ? t : sum;
+        moved = sum - offset;
+        by.threshold[j] = t;
+        by.offset[j] = offset;
+        by.active[j] = w != 0 || moved != 0 ? by.t : by.active[j];
+    } else {
+        moved = w - rate * u;
+    }
+    by.s[j] = s;
+    by.m[j] = m;
+    by.u[j] = u;
+    by.w[j] = moved;
+    by.average[j] = moved + by.keep * (by.average[j] - moved);
+    by.g[j] = 0;
 }
 
 static ALWAYS_INLINE void NAME(derive)(const DenseModel *model, ptrdiff_t n_features, ptrdiff_t n_targets)
@@ -348,24 +412,39 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model, ptrdiff_t n_feat
 
 /* The sizes are arguments so that constants may be passed, which drop the loops. */
 static ALWAYS_INLINE void NAME(step_sized)(const DenseModel *model, ptrdiff_t n_features, ptrdiff_t n_targets,
-                                           const Step *step)
+                                           const Step *step, int penalized)
 {
+    const NAME(Update) by = NAME(begin_update)(model, step);
     const ptrdiff_t n = (n_features + 1) * n_targets;
-    NAME(centre_gradient)(model, n_features, n_targets);
-    if (model->l1 == NULL)
-        NAME(update)(model, n, step, 0);
-    else
-        NAME(update)(model, n, step, 1);
-    NAME(publish)(model, n, step->keep);
+    if (n == 2) {
+        /* one after the other: put side by side in a vector, the two gradients would have to reach memory first */
+        const REAL sum = (REAL)model->residual_sum[0];
+        NAME(update)(by, 0, by.g[0] - ((const REAL *)model->mean)[0] * sum, penalized);
+        NAME(update)(by, 1, sum, penalized);
+        model->residual_sum[0] = 0;
+    } else {
+        NAME(centre_gradient)(model, n_features, n_targets);
+#pragma omp simd
+        for (ptrdiff_t j = 0; j < n; j++)
+            NAME(update)(by, j, by.g[j], penalized);
+    }
     NAME(derive)(model, n_features, n_targets);
+}
+
+static ALWAYS_INLINE void NAME(step_penalized)(const DenseModel *model, const Step *step, int penalized)
+{
+    if (model->n_features == 1 && model->n_targets == 1)
+        NAME(step_sized)(model, 1, 1, step, penalized);
+    else
+        NAME(step_sized)(model, model->n_features, model->n_targets, step, penalized);
 }
 
 MULTIVERSION static void NAME(step)(const DenseModel *model, const Step *step)
 {
-    if (model->n_features == 1 && model->n_targets == 1)
-        NAME(step_sized)(model, 1, 1, step);
+    if (model->l1 == NULL)
+        NAME(step_penalized)(model, step, 0);
     else
-        NAME(step_sized)(model, model->n_features, model->n_targets, step);
+        NAME(step_penalized)(model, step, 1);
 }
 
 static void NAME(refresh)(const DenseModel *model) { NAME(derive)(model, model->n_features, model->n_targets); }
@@ -417,6 +496,8 @@ MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, co
 const DenseOperations NAME(dense) = {
     .forward = NAME(forward),
     .backward = NAME(backward),
+    .unpack = NAME(unpack),
+    .predict = NAME(predict),
     .step = NAME(step),
     .refresh = NAME(refresh),
     .moments = NAME(moments),

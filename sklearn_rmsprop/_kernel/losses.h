@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "batch.h"
 #include "compiler.h"
 
 /* The half makes the derivative the error itself. */
@@ -45,16 +46,25 @@ static ALWAYS_INLINE double squared_epsilon_insensitive_derivative(double e, dou
     return copysign(excess(e, shape), e);
 }
 
+/* Most calls are for a whole chunk of one target: with a constant number of turns the loop has no beginning and no end. */
 #define POINTWISE(name)                                                                                               \
-    MULTIVERSION static void name(ptrdiff_t n, const double *restrict shape, const double *restrict y,                \
-                                  const double *restrict z, const double *restrict z_published,                       \
-                                  double *restrict derivative, double *restrict loss)                                 \
+    static ALWAYS_INLINE void name##_sized(ptrdiff_t n, const double *restrict shape, const double *restrict y,       \
+                                           const double *restrict z, const double *restrict z_published,              \
+                                           double *restrict derivative, double *restrict loss)                        \
     {                                                                                                                 \
         _Pragma("omp simd") for (ptrdiff_t i = 0; i < n; i++)                                                         \
         {                                                                                                             \
             derivative[i] = name##_derivative(z[i] - y[i], shape[i]);                                                 \
             loss[i] = name##_loss(z_published[i] - y[i], shape[i]);                                                   \
         }                                                                                                             \
+    }                                                                                                                 \
+    MULTIVERSION static void name(ptrdiff_t n, const double *shape, const double *y, const double *z,                 \
+                                  const double *z_published, double *derivative, double *loss)                        \
+    {                                                                                                                 \
+        if (n == CHUNK)                                                                                               \
+            name##_sized(CHUNK, shape, y, z, z_published, derivative, loss);                                          \
+        else                                                                                                          \
+            name##_sized(n, shape, y, z, z_published, derivative, loss);                                              \
     }
 
 POINTWISE(squared_error)

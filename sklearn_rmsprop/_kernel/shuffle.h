@@ -1,11 +1,13 @@
-/* Fisher-Yates over row numbers, with xoshiro256++ (Blackman & Vigna, 2021) and Lemire's bounded draws (2019), which
- * need no division but in rare rejections. One 64-bit draw serves two rows. */
+/* Fisher-Yates with xoshiro256++ (Blackman & Vigna, 2021) and Lemire's bounded draws (2019), which need no division but in
+ * rare rejections. One 64-bit draw serves two rows. */
 #ifndef SKLEARN_RMSPROP_SHUFFLE_H
 #define SKLEARN_RMSPROP_SHUFFLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "compiler.h"
 
 static inline uint64_t rotate_left(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
@@ -34,27 +36,48 @@ static inline uint32_t bounded(uint32_t bits, uint32_t range, uint64_t state[4])
     return (uint32_t)(product >> 32);
 }
 
-static inline void swap_rows(uint32_t *order, size_t a, size_t b)
+/* Sizes in bytes of the records that `shuffle_records` takes: multiples of the first, up to the second. */
+enum { RECORD_UNIT = 8, LARGEST_RECORD = 32 };
+
+static ALWAYS_INLINE void swap_items(char *items, size_t size, size_t a, size_t b)
 {
-    const uint32_t row = order[a];
-    order[a] = order[b];
-    order[b] = row;
+    char item_a[LARGEST_RECORD], item_b[LARGEST_RECORD];
+    memcpy(item_a, items + a * size, size);
+    memcpy(item_b, items + b * size, size);
+    memcpy(items + a * size, item_b, size);
+    memcpy(items + b * size, item_a, size);
 }
 
-static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[4])
+/* Shuffles `n` items of `size` bytes, a constant where this is called: a swap is then a few moves between registers. */
+static ALWAYS_INLINE void shuffle_items(char *items, size_t size, size_t n, uint64_t generator[4])
 {
     /* a copy, or each draw would be written to memory */
     uint64_t state[4] = {generator[0], generator[1], generator[2], generator[3]};
     size_t left = n;
     for (; left > 2; left -= 2) {
         const uint64_t bits = next_random(state);
-        swap_rows(order, left - 1, bounded((uint32_t)bits, (uint32_t)left, state));
-        swap_rows(order, left - 2, bounded((uint32_t)(bits >> 32), (uint32_t)(left - 1), state));
+        swap_items(items, size, left - 1, bounded((uint32_t)bits, (uint32_t)left, state));
+        swap_items(items, size, left - 2, bounded((uint32_t)(bits >> 32), (uint32_t)(left - 1), state));
     }
     if (left == 2)
-        swap_rows(order, 1, bounded((uint32_t)(next_random(state) >> 32), 2, state));
+        swap_items(items, size, 1, bounded((uint32_t)(next_random(state) >> 32), 2, state));
     for (int i = 0; i < 4; i++)
         generator[i] = state[i];
+}
+
+static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[4])
+{
+    shuffle_items((char *)order, sizeof *order, n, generator);
+}
+
+static inline void shuffle_records(void *records, size_t size, size_t n, uint64_t generator[4])
+{
+    switch (size / RECORD_UNIT) {
+    case 1: shuffle_items(records, 1 * RECORD_UNIT, n, generator); break;
+    case 2: shuffle_items(records, 2 * RECORD_UNIT, n, generator); break;
+    case 3: shuffle_items(records, 3 * RECORD_UNIT, n, generator); break;
+    case 4: shuffle_items(records, 4 * RECORD_UNIT, n, generator); break;
+    }
 }
 
 /* A shuffle for data that the cache does not hold: blocks of BLOCK_ROWS contiguous rows are shuffled, and then the rows
