@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_rmsprop._kernel._rows import CSRRows, Rows, column_mean_square, dense_rows
 from sklearn_rmsprop._objective import Objective
-from sklearn_rmsprop._optimizer import State, repeated, spread
+from sklearn_rmsprop._optimizer import State, is_repeated, repeated, spread
 from sklearn_rmsprop._statistics import ROUNDINGS, finite, origin_unit_and_size, touch_probability, unit_or_one
 
 # Row numbers are 32-bit in the kernel: half the memory of a permutation, and faster to shuffle.
@@ -98,10 +98,8 @@ class Units:
         return np.ascontiguousarray((y - self.y_mean) / self.y_unit)
 
     def weights(self, weight: np.ndarray) -> np.ndarray:
-        """The weights in the kernel's units; equal ones stay one number in memory."""
-        if weight.strides == (0,):
-            return repeated(weight[0] / self.weight, len(weight))
-        return weight / self.weight
+        """The weights in the kernel's units."""
+        return divided(weight, self.weight)
 
     def take(self, coordinates: np.ndarray | None) -> "Units":
         """Those of a sample of these coordinates."""
@@ -191,8 +189,10 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     flat = y.ndim == 1
     y = np.ascontiguousarray(y, dtype=np.float64).reshape(n_rows, -1)
     weight = checked_weight(sample_weight, n_rows)
-    order = np.flatnonzero(weight) if sample_weight is not None else np.arange(n_rows)
-    return Sample(X, y, weight, order.astype(np.uint32), flat)
+    order = np.arange(n_rows, dtype=np.uint32)
+    if sample_weight is not None:
+        order = order[weight > 0]
+    return Sample(X, y, weight, order, flat)
 
 
 def checked_csr(X: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -264,9 +264,25 @@ def checked_weight(sample_weight, n_rows: int) -> np.ndarray:
     return weight
 
 
+def mean_weight(weight: np.ndarray, order: np.ndarray) -> float:
+    """Mean weight of the rows in `order`."""
+    if is_repeated(weight):
+        return float(weight[0])
+    # divided first: the sum of weights near the largest float overflows
+    largest = weight.max()
+    return largest * float(np.mean(weight[order] / largest))
+
+
+def divided(weight: np.ndarray, unit: float) -> np.ndarray:
+    """The weights in this unit; equal ones stay one number in memory."""
+    return repeated(weight[0] / unit, len(weight)) if is_repeated(weight) else weight / unit
+
+
 def starting_point(sample: Sample, units: Units, coef_init, intercept_init) -> np.ndarray:
     """Coordinates of the point to start from, given in the user's units, or zero: the mean of the target."""
     n_features, n_targets = sample.X.shape[1], sample.y.shape[1]
+    if coef_init is None and intercept_init is None:
+        return np.zeros((n_features + 1, n_targets))
     coef, intercept = np.zeros((n_features, n_targets)), np.zeros(n_targets)
     if coef_init is not None:
         shape = (n_features,) if sample.flat else (n_targets, n_features)
@@ -308,26 +324,19 @@ def measure_units(sample: Sample, *, standardize: bool, fit_intercept: bool, lev
         If a mean square overflows.
     """
     n_features, n_targets = sample.X.shape[1], sample.y.shape[1]
-    # divided first: the sum of weights near the largest float overflows
-    largest = sample.weight.max()
-    units = Units(
-        x_mean=np.zeros(n_features),
-        x_unit=np.ones(n_features),
-        y_mean=np.zeros(n_targets),
-        y_unit=np.ones(n_targets),
-        y_size=np.ones(n_targets),
-        weight=largest * float(np.mean(sample.weight[sample.order] / largest)),
-    )
-    weight = units.weights(sample.weight)
+    weight_unit = mean_weight(sample.weight, sample.order)
+    weight = divided(sample.weight, weight_unit)
     centre = standardize and fit_intercept
     y_mean, y_unit, y_size = origin_unit_and_size("y", sample.y, sample.order, weight, centre=centre, level=level)
     if not standardize:
-        return replace(units, y_size=y_size)
+        x_mean, x_unit = np.zeros(n_features), np.ones(n_features)
+        return Units(x_mean, x_unit, np.zeros(n_targets), np.ones(n_targets), y_size, weight_unit)
     if sparse.issparse(sample.X):
         square = finite("X", column_mean_square(sample.X, sample.order, weight), sample.coordinates)
-        x_mean, x_unit = units.x_mean, unit_or_one(SPARSE_UNIT * np.sqrt(square), units.x_mean)
+        x_mean = np.zeros(n_features)
+        x_unit = unit_or_one(SPARSE_UNIT * np.sqrt(square), x_mean)
     else:
         x_mean, x_unit, _ = origin_unit_and_size("X", sample.X, sample.order, weight, centre=centre)
         # what the kernel subtracts is rounded to its type, and must be the same number everywhere
         x_mean = x_mean.astype(sample.X.dtype).astype(np.float64)
-    return Units(x_mean, x_unit, y_mean, y_unit, y_size / y_unit, units.weight)
+    return Units(x_mean, x_unit, y_mean, y_unit, y_size / y_unit, weight_unit)

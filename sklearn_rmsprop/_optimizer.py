@@ -34,6 +34,11 @@ def repeated(value: float, n: int) -> np.ndarray:
     return np.ndarray(n, buffer=np.float64(value), strides=0)
 
 
+def is_repeated(array: np.ndarray) -> bool:
+    """Whether an array was made by `repeated`."""
+    return array.strides == (0,)
+
+
 def spread(values: np.ndarray, places: np.ndarray, n: int) -> np.ndarray:
     """An array of length `n` with the values at these places, and zeros elsewhere."""
     result = np.zeros((n, *values.shape[1:]), values.dtype)

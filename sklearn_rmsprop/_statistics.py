@@ -29,12 +29,12 @@ def origin_unit_and_size(
     mean, variance = column_moments(columns, order, weight)
     with np.errstate(over="ignore"):
         square = finite(name, variance + mean**2)
-    size = unit_or_one(np.sqrt(square), np.abs(mean))
+    distance_from_zero = np.abs(mean)
+    size = unit_or_one(np.sqrt(square), distance_from_zero)
     if not centre:
         return np.zeros_like(mean), size, size
-    deviation = np.sqrt(variance)
-    rounding = ROUNDINGS * np.finfo(columns.dtype).eps * np.abs(mean)
-    return mean, unit_or_one(np.where(deviation > rounding, deviation, 0), np.abs(mean)), size
+    rounding = ROUNDINGS * np.finfo(columns.dtype).eps * distance_from_zero
+    return mean, unit_or_one(np.sqrt(variance), distance_from_zero, rounding), size
 
 
 def robust_origin_unit_and_size(
@@ -80,9 +80,9 @@ def weighted_quantile(values: np.ndarray, weight: np.ndarray, level: float) -> f
     return float(values[by_size[place]])
 
 
-def unit_or_one(unit: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The unit where there is one; of a constant column its size, so that no rounding looks large beside it, or 1."""
-    return np.where(unit > 0, unit, np.where(size > 0, size, 1.0))
+def unit_or_one(unit: np.ndarray, size: np.ndarray, rounding: np.ndarray | float = 0.0) -> np.ndarray:
+    """The unit where above `rounding`; of a constant column its size, beside which no rounding looks large, or 1."""
+    return np.where(unit > rounding, unit, np.where(size > 0, size, 1.0))
 
 
 def finite(name: str, square: np.ndarray, numbers: np.ndarray | None = None) -> np.ndarray:
