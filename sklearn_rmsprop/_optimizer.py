@@ -131,7 +131,7 @@ class State:
         return cls(
             coef=coef,
             average=average,
-            **{name: np.zeros_like(coef) for name in ZERO_AT_START},
+            **{name: np.zeros(coef.shape, dtype) for name in ZERO_AT_START},
             generator=generator,
             t=0,
             decay_product=float(bias_correction),
@@ -184,7 +184,7 @@ class State:
 
     def is_finite(self) -> bool:
         """Whether no number has overflowed."""
-        return all(np.isfinite(value).all() for value in vars(self).values() if isinstance(value, np.ndarray))
+        return all(np.isfinite(getattr(self, name)).all() for name in STATE_ARRAYS)
 
 
 def seed_generator(random_state: np.random.RandomState) -> np.ndarray:
