@@ -67,22 +67,23 @@ class Optimizer:
         """
         steps = np.arange(t + 1, t + n_steps + 1)
         decay = 1 - AUTO_GAIN / steps if isinstance(self.decay_rate, str) else repeated(self.decay_rate, n_steps)
-        averaged = np.arange(t - forgotten, t - forgotten + n_steps + 1)
-        keep = averaged[:-1] / (averaged[1:] + ETA) if self.average else repeated(0, n_steps)
-        ones = repeated(1, n_steps + 1)
+        before = np.arange(t - forgotten, t - forgotten + n_steps)
+        keep = before / (before + (ETA + 1)) if self.average else repeated(0, n_steps)
         plan = SimpleNamespace(
             rate=rate_factor * self.schedule(steps), decay=decay, keep=keep,
-            power=ones, decayed=ones, inverse_decayed=ones, kept=ones, inverse_kept=ones,
+            power=None, decayed=None, inverse_decayed=None, kept=None, inverse_kept=None,
             momentum=self.momentum, centered=self.centered, epsilon=self.epsilon, t=t,
         )  # fmt: skip
         if lazy:
+            ones = repeated(1, n_steps + 1)
+            plan.power, plan.decayed, plan.inverse_decayed, plan.inverse_kept = ones, ones, ones, ones
             if isinstance(self.decay_rate, str):
                 plan.decayed = np.cumprod(np.concatenate(([1.0], decay)))
                 plan.inverse_decayed = 1 / plan.decayed
             else:
                 plan.power = np.power(float(self.decay_rate), np.arange(n_steps + 1))
             if self.average:
-                plan.kept = kept(averaged)
+                plan.kept = kept(np.arange(t - forgotten, t - forgotten + n_steps + 1))
                 plan.inverse_kept = 1 / np.maximum(plan.kept, 1)
             else:
                 plan.kept = repeated(0, n_steps + 1)

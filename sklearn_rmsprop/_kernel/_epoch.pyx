@@ -38,7 +38,8 @@ def run_epochs(
         The examples, and the state that is updated.
     loss : Loss
     plan : object
-        The sequences of step.h as attributes, for all steps of this call.
+        The sequences of step.h as attributes, for all steps of this call; those of lazy updates may be None for rows
+        that make none.
     n_epochs, batch_size : int
     decay_product : float
         Product of the decay rates of all steps before this call; 0 leaves the moving average uncorrected.
@@ -51,7 +52,8 @@ def run_epochs(
     """
     cdef const double[:] rate = plan.rate, decay = plan.decay, keep = plan.keep
     cdef Py_ssize_t n_targets = rows.n_targets, n = rows.n_examples
-    cdef double[:, ::1] losses = np.zeros((n_epochs, n_targets))
+    result = np.zeros((n_epochs, n_targets))
+    cdef double[:, ::1] losses = result
     cdef double[:, ::1] buffers = np.empty((5, CHUNK * n_targets))
     cdef double[::1] chunk_weight = np.empty(CHUNK)
     cdef double *y_chunk = &buffers[0, 0]
@@ -65,7 +67,7 @@ def run_epochs(
     cdef Py_ssize_t epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
     cdef Plan c_plan
     cdef Step step
-    c_plan.rate, c_plan.decay, c_plan.keep = sequence(plan.rate), sequence(plan.decay), sequence(plan.keep)
+    c_plan.rate, c_plan.decay, c_plan.keep = sequence(rate), sequence(decay), sequence(keep)
     c_plan.power = sequence(plan.power)
     c_plan.decayed, c_plan.inverse_decayed = sequence(plan.decayed), sequence(plan.inverse_decayed)
     c_plan.kept, c_plan.inverse_kept = sequence(plan.kept), sequence(plan.inverse_kept)
@@ -103,4 +105,4 @@ def run_epochs(
                         check_signals()
                 rows.step(&step)
         rows.finish(&c_plan, step.i)
-    return np.asarray(losses) * (common_weight / n), decay_product
+    return result * (common_weight / n), decay_product

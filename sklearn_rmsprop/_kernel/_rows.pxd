@@ -33,8 +33,11 @@ cdef extern from "step.h" nogil:
 
 
 cdef inline Sequence sequence(const double[:] values) noexcept:
-    """A C view of numbers that may repeat for ever (stride 0); the caller keeps them alive."""
+    """A C view of numbers that may repeat for ever (stride 0); the caller keeps them alive. None: there are none."""
     cdef Sequence result
+    if values is None:
+        result.data, result.stride = NULL, 0
+        return result
     result.data = &values[0]
     result.stride = values.strides[0] // <Py_ssize_t>sizeof(double)
     return result
