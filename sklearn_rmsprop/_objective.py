@@ -69,8 +69,8 @@ class Objective:
 
     def loss(self, y_unit: np.ndarray) -> Loss:
         """The kernel's loss."""
-        shapes = {None: np.zeros_like(y_unit), "delta": self.delta / y_unit, "quantile": 0 * y_unit + self.quantile}
-        return self.kind.kernel(shapes[self.kind.shape])
+        shape = self.delta / y_unit if self.kind.shape == "delta" else np.full_like(y_unit, self.quantile)
+        return self.kind.kernel(shape)
 
     def loss_unit(self, y_unit: np.ndarray) -> np.ndarray:
         """The user's loss per unit of the kernel's."""
@@ -86,21 +86,21 @@ class Objective:
         l1, l2 = self.strengths(y_unit)
         return l1 * np.abs(coef).sum(axis=0) + l2 / 2 * (coef**2).sum(axis=0)
 
-    def null_loss(self, y: np.ndarray, weight: np.ndarray, order: np.ndarray, y_unit: np.ndarray) -> np.ndarray:
+    def null_loss(self, y: np.ndarray, weight: np.ndarray, order: np.ndarray, loss: Loss) -> np.ndarray:
         """Loss of a constant prediction per target: what there is to be gained, for `tol` to be relative to.
 
         The best constant, or for some robust losses the median, which is nearly as good. Where that leaves nothing to
         gain, the loss of predicting zero is taken, and 1 for a target that is all zero: any yardstick serves there.
         """
-        loss = self.loss(y_unit)
 
-        def mean_loss(constant: np.ndarray) -> np.ndarray:
-            _, losses = loss.derivative_and_loss(y, np.ascontiguousarray(np.broadcast_to(constant, y.shape)))
+        def mean_loss(constant: np.ndarray | float) -> np.ndarray:
+            _, losses = loss.derivative_and_loss(y, np.full(y.shape, constant))
             return column_moments(losses, order, weight)[0]
 
         result = mean_loss(location(y, order, weight, self.level))
-        if not result.all():
-            result = np.where(result > 0, result, mean_loss(np.zeros_like(y_unit)))
+        if (result > 0).all():
+            return result
+        result = np.where(result > 0, result, mean_loss(0.0))
         return np.where(result > 0, result, 1.0)
 
 

@@ -32,7 +32,7 @@ class Problem:
     loss: Loss
     batch_size: int
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         return math.ceil(self.rows.n_examples / self.batch_size)
 
@@ -40,7 +40,7 @@ class Problem:
     def null_loss(self) -> np.ndarray:
         """What there is to gain, per target: the loss of a constant prediction."""
         examples = self.examples
-        return self.objective.null_loss(examples.y, examples.weight, examples.order, self.y_unit)
+        return self.objective.null_loss(examples.y, examples.weight, examples.order, self.loss)
 
     @cached_property
     def loss_unit(self) -> np.ndarray:

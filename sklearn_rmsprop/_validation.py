@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_rmsprop._data import Sample, Units
+from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._optimizer import State
 
@@ -20,7 +21,7 @@ class HeldOut:
     Attributes
     ----------
     X, y, weight : the rows
-    objective : whose loss is the measure
+    loss : the measure
     null_loss : (n_targets,), the loss of predicting a constant
     units : those of the state
     """
@@ -28,7 +29,7 @@ class HeldOut:
     X: np.ndarray | sparse.csr_matrix
     y: np.ndarray
     weight: np.ndarray
-    objective: Objective
+    loss: Loss
     null_loss: np.ndarray
     units: Units
 
@@ -36,7 +37,7 @@ class HeldOut:
         """The share of the null loss that the published model explains, a mean over targets: R2 for squared errors."""
         coef, intercept = self.units.to_user(state.published())
         prediction = np.ascontiguousarray(safe_sparse_dot(self.X, coef, dense_output=True) + intercept)
-        _, losses = self.objective.loss(np.ones_like(intercept)).derivative_and_loss(self.y, prediction)
+        _, losses = self.loss.derivative_and_loss(self.y, prediction)
         return float(np.mean(1 - np.average(losses, axis=0, weights=self.weight) / self.null_loss))
 
 
@@ -63,5 +64,6 @@ def make_held_out(sample: Sample, rows: np.ndarray, objective: Objective, units:
     """Get ready to score the rows named."""
     y, weight = np.ascontiguousarray(sample.y[rows]), sample.weight[rows]
     order = np.arange(len(rows), dtype=np.uint32)
-    null_loss = objective.null_loss(y, weight, order, np.ones(y.shape[1]))
-    return HeldOut(sample.X[rows], y, weight, objective, null_loss, units)
+    loss = objective.loss(np.ones(y.shape[1]))
+    null_loss = objective.null_loss(y, weight, order, loss)
+    return HeldOut(sample.X[rows], y, weight, loss, null_loss, units)

@@ -22,7 +22,9 @@ cdef class Loss:
     def __init__(self, shape):
         self.n_targets = len(shape)
         # one number for each of a chunk's predictions, so that the loops know nothing of targets
-        self.shape = np.tile(np.asarray(shape, dtype=np.float64), CHUNK)
+        repeated = np.empty((CHUNK, self.n_targets))
+        repeated[:] = shape
+        self.shape = repeated.ravel()
 
     cdef void evaluate(
         self, Py_ssize_t n, const double *y, const double *z, const double *z_published, double *derivative,
