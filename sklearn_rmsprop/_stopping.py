@@ -64,7 +64,7 @@ class Stopping:
         self._n_drops = n_drops
         self._no_change: Reason = "validation" if validating else "converged"
         self.reason: Reason | None = None
-        self._best: np.ndarray | float = np.inf
+        self._to_beat: np.ndarray | float = np.inf
         self._n_unchanged = 0
 
     def check(self, n_iter: int, losses: np.ndarray, *, asked: bool = False) -> bool:
@@ -73,9 +73,12 @@ class Stopping:
         `asked`: whether a callback has asked to stop.
         """
         if self.threshold is not None:
-            improved = losses < self._best - self.threshold
-            self._best = np.where(improved, losses, self._best)
-            self._n_unchanged = 0 if improved.any() else self._n_unchanged + 1
+            improved = losses < self._to_beat
+            if improved.any():
+                self._to_beat = np.where(improved, losses - self.threshold, self._to_beat)
+                self._n_unchanged = 0
+            else:
+                self._n_unchanged += 1
             nothing_left = (losses <= self.threshold).all()
             if nothing_left or (self._n_unchanged >= self.n_iter_no_change and self._n_drops == 0):
                 self.reason = self._no_change

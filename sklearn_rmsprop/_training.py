@@ -129,7 +129,7 @@ def train(
         objective = run_check(problem, optimizer, state, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
         history.epochs.append(history.n_iter + n_epochs)
         history.loss_curve.append(problem.in_user_units(objective))
-        if not np.isfinite(objective).all():
+        if not math.isfinite(objective.sum()):
             raise overflow(state, history)
         if held_out is not None:
             problem.rows.store()
