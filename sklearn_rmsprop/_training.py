@@ -17,7 +17,8 @@ from sklearn_rmsprop._stopping import DROPS, Stopping
 from sklearn_rmsprop._validation import HeldOut
 
 # A check follows each epoch, but not fewer steps than this: on tiny data an epoch is two steps, in which the loss
-# hardly moves, and the rule would stop at once.
+# hardly moves, and the rule would stop at once. Half as many saved 6 % of the time on 50 x 5 (with more checks, though)
+# and missed 1.7 times as much there and on 100 x 10, four times as much on diabetes.
 STEPS_PER_CHECK = 100
 
 
