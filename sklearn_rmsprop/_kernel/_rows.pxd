@@ -58,13 +58,14 @@ cdef extern from "shuffle.h" nogil:
 
 cdef extern from "dense.h" nogil:
     enum:
+        LONGEST_VECTOR
         WIDEST_NARROW
-        WIDEST_PANEL
 
     ctypedef struct DenseModel:
         const void *x
         Py_ssize_t n_features
         Py_ssize_t n_targets
+        Py_ssize_t n_padded
         const void *mean
         const void *inverse_unit
         const void *floor
@@ -166,6 +167,10 @@ cdef class Rows:
 cdef class DenseRows(Rows):
     cdef DenseModel model
     cdef const DenseOperations *operations
+    cdef object _state
+    cdef char *_room
+    cdef void *_zeros(self, Py_ssize_t n_bytes) noexcept
+    cdef void *_numbers(self, array, dtype) except NULL
 
 
 cdef class PackedRows(DenseRows):

@@ -8,7 +8,7 @@ the L1 and of the L2 penalty.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uintptr_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -89,48 +89,93 @@ cdef class Rows:
         """Write what was learned into the arrays of the state."""
 
 
+cdef Py_ssize_t rounded_up(Py_ssize_t n, Py_ssize_t unit) noexcept:
+    """The next multiple of the unit."""
+    return (n + unit - 1) // unit * unit
+
+
+cdef int write(const void *numbers, array) except -1:
+    """Fill an array from memory."""
+    memcpy(<void *>address(array, array.dtype, array.shape, True), numbers, array.nbytes)
+    return 0
+
+
+# What a chunk of narrow rows holds.
+cdef Py_ssize_t NARROW_CHUNK = WIDEST_NARROW * CHUNK
+
+# Arrays of the dense kernel begin on a cache line: a vector of numbers that lies across two takes longer to load.
+cdef Py_ssize_t LINE_BYTES = 64
+
+
 cdef class DenseRows(Rows):
-    """C-contiguous float32 or float64 rows, centred by `mean` on the fly. The state's arrays are updated in place."""
+    """C-contiguous float32 or float64 rows, centred by `mean` on the fly."""
 
     def __init__(self, X, examples, state, mean, inverse_unit, floor, penalties):
         Rows.__init__(self, X, X.nbytes, examples)
         self.row_cost = self.n_features * self.n_targets
+        self._state = state
         real = X.dtype
-        shape = (self.n_features + 1, self.n_targets)
-        gradient = np.zeros(shape, real)
-        published = state.average if real == np.float64 else np.empty(shape, real)
-        per_target = np.zeros((3, self.n_targets))
-        columns = np.empty((WIDEST_NARROW, CHUNK), real)
-        panels = np.zeros((2 * self.n_features, self.n_targets + WIDEST_PANEL if self.n_targets > 1 else 0), real)
-        self._owners += (mean, inverse_unit, floor, penalties, *(getattr(state, name) for name in STATE_ARRAYS),
-                        gradient, published, per_target, columns, panels)
+        cdef DenseModel *model = &self.model
+        cdef Py_ssize_t n_coordinates = (self.n_features + 1) * self.n_targets
+        cdef Py_ssize_t n_panels = 2 * self.n_features * (self.n_targets + LONGEST_VECTOR) if self.n_targets > 1 else 0
+        model.n_features = self.n_features
+        model.n_targets = self.n_targets
+        model.n_padded = rounded_up(n_coordinates, LONGEST_VECTOR)
+        # all arrays in one piece, with room to spare: pages that are never touched cost nothing
+        cdef Py_ssize_t n_numbers = 16 * model.n_padded + n_panels + 3 * self.n_targets + NARROW_CHUNK
+        memory = np.zeros(8 * n_numbers + 24 * LINE_BYTES, np.uint8)
+        self._room = <char *>address(memory, np.uint8, memory.shape)
+        self._room = <char *>rounded_up(<Py_ssize_t>self._room, LINE_BYTES)
+        self._owners += (memory,)
 
         self.operations = &dense_float if real == np.float32 else &dense_double
-        self.model.n_features = self.n_features
-        self.model.n_targets = self.n_targets
-        self.model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
-        self.model.mean = <const void *>address(mean, real, (self.n_features,))
-        self.model.inverse_unit = <const void *>address(inverse_unit, real, shape)
-        self.model.floor = <const void *>address(floor, real, shape)
-        self.model.coef = <void *>address(state.coef, real, shape, True)
-        self.model.square = <void *>address(state.square, real, shape, True)
-        self.model.gradient_mean = <void *>address(state.gradient_mean, real, shape, True)
-        self.model.velocity = <void *>address(state.velocity, real, shape, True)
-        self.model.average = <double *>address(state.average, np.float64, shape, True)
+        model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
+        model.mean = self._numbers(np.append(mean, real.type(-1)), real)
+        model.inverse_unit = self._numbers(inverse_unit, real)
+        model.floor = self._numbers(floor, real)
+        model.coef = self._numbers(state.coef, real)
+        model.square = self._numbers(state.square, real)
+        model.gradient_mean = self._numbers(state.gradient_mean, real)
+        model.velocity = self._numbers(state.velocity, real)
+        model.average = <double *>self._numbers(state.average, np.float64)
         if penalties is not None:
-            self.model.l1 = <const void *>address(penalties[0], real, shape)
-            self.model.l2 = <const void *>address(penalties[1], real, shape)
-            self.model.threshold = <void *>address(state.threshold, real, shape, True)
-            self.model.offset = <void *>address(state.offset, real, shape, True)
-            self.model.active = <void *>address(state.active, real, shape, True)
-        self.model.published = <void *>address(published, real, shape)
-        self.model.gradient = <void *>address(gradient, real, shape)
-        self.model.residual_sum = <double *>address(per_target, np.float64, (3, self.n_targets))
-        self.model.columns = <void *>address(columns, real, (WIDEST_NARROW, CHUNK))
-        self.model.panels = <void *>address(panels, real, panels.shape)
-        self.model.shift = self.model.residual_sum + self.n_targets
-        self.model.shift_published = self.model.shift + self.n_targets
-        self.operations.refresh(&self.model)
+            model.l1 = self._numbers(penalties[0], real)
+            model.l2 = self._numbers(penalties[1], real)
+            model.threshold = self._numbers(state.threshold, real)
+            model.offset = self._numbers(state.offset, real)
+            model.active = self._numbers(state.active, real)
+        model.gradient = self._zeros(8 * model.n_padded)
+        model.published = <void *>model.average if real == np.float64 else self._zeros(8 * model.n_padded)
+        model.residual_sum = <double *>self._zeros(8 * self.n_targets)
+        model.shift = <double *>self._zeros(8 * self.n_targets)
+        model.shift_published = <double *>self._zeros(8 * self.n_targets)
+        model.columns = self._zeros(8 * NARROW_CHUNK)
+        model.panels = self._zeros(8 * n_panels)
+        self.operations.refresh(model)
+
+    cdef void *_zeros(self, Py_ssize_t n_bytes) noexcept:
+        """The next piece of the memory."""
+        cdef void *piece = self._room
+        self._room += rounded_up(n_bytes, LINE_BYTES)
+        return piece
+
+    cdef void *_numbers(self, array, dtype) except NULL:
+        """A copy of a number per coordinate or feature, padded with zeros."""
+        cdef void *piece = self._zeros(8 * self.model.n_padded)
+        memcpy(piece, <const void *>address(array, dtype, array.shape), array.nbytes)
+        return piece
+
+    def store(self):
+        """Write what was learned into the arrays of the state."""
+        write(self.model.coef, self._state.coef)
+        write(self.model.square, self._state.square)
+        write(self.model.gradient_mean, self._state.gradient_mean)
+        write(self.model.velocity, self._state.velocity)
+        write(self.model.average, self._state.average)
+        if self.model.l1 != NULL:
+            write(self.model.threshold, self._state.threshold)
+            write(self.model.offset, self._state.offset)
+            write(self.model.active, self._state.active)
 
     cdef void forward(
         self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
@@ -176,7 +221,7 @@ cdef class PackedRows(DenseRows):
 
 def record_bytes(X):
     """Size of a row with its target, rounded up to what can be shuffled."""
-    return -(-(X.shape[1] + 1) * X.itemsize // RECORD_UNIT) * RECORD_UNIT
+    return rounded_up((X.shape[1] + 1) * X.itemsize, RECORD_UNIT)
 
 
 def dense_rows(X, examples, *args):

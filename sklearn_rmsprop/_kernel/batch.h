@@ -26,7 +26,7 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
     if (n_targets == 1) {
         for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
             PREFETCH(y + rows[i]);
-        UNROLL for (ptrdiff_t i = 0; i < n; i++)
+        UNROLL(4) for (ptrdiff_t i = 0; i < n; i++)
             y_chunk[i] = y[rows[i]];
     } else {
         for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)

@@ -6,8 +6,9 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
-/* before a loop: four turns at once */
-#define UNROLL _Pragma("GCC unroll 4")
+/* before a loop: so many turns at once */
+#define UNROLL(n) DO_PRAGMA(GCC unroll n)
+#define DO_PRAGMA(text) _Pragma(#text)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 /* Vectors that may lie anywhere in an array of their type: two operations of SSE2, or one of AVX2. */
 #define VECTOR_BYTES 32
@@ -17,7 +18,7 @@
 #endif
 #else
 #define PREFETCH(address) ((void)0)
-#define UNROLL
+#define UNROLL(n)
 #define ALWAYS_INLINE inline
 #endif
 

@@ -1,0 +1,90 @@
+/* One target and few features, for one REAL: column by column of a copy of the rows, so that the loops run over rows. Most
+ * calls are for a whole chunk, and a constant number of rows spares these loops their beginnings and ends. */
+
+static ALWAYS_INLINE void NAME(gather_columns)(const DenseModel *model, const uint32_t *restrict rows, ptrdiff_t n,
+                                               ptrdiff_t n_ahead)
+{
+    const ptrdiff_t d = model->n_features;
+    REAL *restrict column = model->columns;
+    NAME(fetch)(model, rows, n, n_ahead);
+    for (ptrdiff_t j = 0; j < d; j++, column += CHUNK) {
+        const REAL *restrict x = (const REAL *)model->x + j;
+        UNROLL(4) for (ptrdiff_t i = 0; i < n; i++)
+            column[i] = x[(size_t)rows[i] * (size_t)d];
+    }
+}
+
+/* The number of features, and where it can be the width, are constants where this is called. */
+static ALWAYS_INLINE void NAME(unpack_columns)(const DenseModel *model, ptrdiff_t n_features, const REAL *restrict record,
+                                               ptrdiff_t width, ptrdiff_t n, double *restrict y)
+{
+    REAL *restrict columns = model->columns;
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < n; i++) {
+        for (ptrdiff_t j = 0; j < n_features; j++)
+            columns[j * CHUNK + i] = record[i * width + j];
+        y[i] = record[i * width + n_features];
+    }
+}
+
+static ALWAYS_INLINE void NAME(forward_columns)(const DenseModel *model, ptrdiff_t n, double *restrict z,
+                                                double *restrict z_published)
+{
+    const REAL *restrict w = model->coef, *restrict p = model->published, *restrict column = model->columns;
+    const double w0 = w[0], p0 = p[0], shift = model->shift[0], shift_published = model->shift_published[0];
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < n; i++) {
+        z[i] = column[i] * w0 - shift;
+        z_published[i] = column[i] * p0 - shift_published;
+    }
+    for (ptrdiff_t j = 1; j < model->n_features; j++) {
+        const double wj = w[j], pj = p[j];
+        column += CHUNK;
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < n; i++) {
+            z[i] += column[i] * wj;
+            z_published[i] += column[i] * pj;
+        }
+    }
+}
+
+/* The sums are taken in two halves side by side, as in `sum_of`. */
+static ALWAYS_INLINE void NAME(backward_columns)(const DenseModel *model, ptrdiff_t n, const double *restrict residual)
+{
+    const REAL *restrict column = model->columns;
+    REAL *restrict g = model->gradient;
+    for (ptrdiff_t j = 0; j < model->n_features; j++, column += CHUNK) {
+        double first = 0, second = 0;
+        const ptrdiff_t half = n / 2;
+#pragma omp simd reduction(+ : first, second)
+        for (ptrdiff_t i = 0; i < half; i++) {
+            first += residual[i] * column[i];
+            second += residual[half + i] * column[half + i];
+        }
+        g[j] += (REAL)(first + second + (n % 2 ? residual[n - 1] * column[n - 1] : 0));
+    }
+    model->residual_sum[0] += sum_of(residual, n);
+}
+
+static ALWAYS_INLINE void NAME(predict_narrow)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published)
+{
+    if (n == CHUNK)
+        NAME(forward_columns)(model, CHUNK, z, z_published);
+    else
+        NAME(forward_columns)(model, n, z, z_published);
+}
+
+static ALWAYS_INLINE void NAME(forward_narrow)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
+                                               ptrdiff_t n_ahead, double *z, double *z_published)
+{
+    NAME(gather_columns)(model, rows, n, n_ahead);
+    NAME(predict_narrow)(model, n, z, z_published);
+}
+
+static ALWAYS_INLINE void NAME(backward_narrow)(const DenseModel *model, ptrdiff_t n, const double *residual)
+{
+    if (n == CHUNK)
+        NAME(backward_columns)(model, CHUNK, residual);
+    else
+        NAME(backward_columns)(model, n, residual);
+}
