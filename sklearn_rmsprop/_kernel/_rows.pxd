@@ -50,10 +50,7 @@ cdef extern from "batch.h" nogil:
 
 
 cdef extern from "shuffle.h" nogil:
-    enum:
-        RECORD_UNIT
-        LARGEST_RECORD
-    void shuffle_records(void *records, size_t size, size_t n, uint64_t *state)
+    void shuffle_pairs(void *pairs, size_t size, size_t n, uint64_t *state)
 
 
 cdef extern from "dense.h" nogil:
@@ -90,7 +87,7 @@ cdef extern from "dense.h" nogil:
     ctypedef struct DenseOperations:
         void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *, double *) noexcept nogil
         void (*backward)(const DenseModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
-        void (*unpack)(const DenseModel *, const void *, Py_ssize_t, Py_ssize_t, double *) noexcept nogil
+        void (*unpack)(const DenseModel *, const void *, Py_ssize_t, double *) noexcept nogil
         void (*predict)(const DenseModel *, Py_ssize_t, double *, double *) noexcept nogil
         void (*step)(const DenseModel *, const Step *) noexcept nogil
         void (*refresh)(const DenseModel *) noexcept nogil
@@ -173,9 +170,9 @@ cdef class DenseRows(Rows):
     cdef void *_numbers(self, array, dtype) except NULL
 
 
-cdef class PackedRows(DenseRows):
-    cdef char *_records
-    cdef Py_ssize_t _width, _record_bytes
+cdef class PairedRows(DenseRows):
+    cdef char *_pairs
+    cdef Py_ssize_t _pair_bytes
     cdef uint64_t[::1] _generator
 
 

@@ -189,29 +189,29 @@ cdef class DenseRows(Rows):
         self.operations.step(&self.model, step)
 
 
-cdef class PackedRows(DenseRows):
-    """Rows of one or a few numbers, copied together with their targets: these records themselves are shuffled.
+cdef class PairedRows(DenseRows):
+    """Rows of one number, copied side by side with their targets: these pairs themselves are shuffled.
 
-    The next rows lie side by side then. To look up row and target by number took a quarter of an epoch over one column.
+    The next rows lie one after the other then. To look up row and target by number took a quarter of an epoch. (With two
+    or three columns a shuffle of such records takes as much longer as they save.)
     """
 
     def __init__(self, X, examples, *args):
         DenseRows.__init__(self, X, examples, *args)
-        self._record_bytes = record_bytes(X)
-        self._width = self._record_bytes // X.itemsize
+        self._pair_bytes = 2 * X.itemsize
         self._generator = examples.generator
-        records = np.zeros((self.n_examples, self._width), X.dtype)
-        records[:, :self.n_features] = X[examples.order]
-        records[:, self.n_features] = examples.y[examples.order, 0]
-        self._owners += (records,)
-        self._records = <char *>address(records, X.dtype, (self.n_examples, self._width))
+        pairs = np.empty((self.n_examples, 2), X.dtype)
+        pairs[:, 0] = X[examples.order, 0]
+        pairs[:, 1] = examples.y[examples.order, 0]
+        self._owners += (pairs,)
+        self._pairs = <char *>address(pairs, X.dtype, (self.n_examples, 2))
 
     cdef void renew(self) noexcept nogil:
         if self._generator is not None:
-            shuffle_records(self._records, self._record_bytes, self.n_examples, &self._generator[0])
+            shuffle_pairs(self._pairs, self._pair_bytes, self.n_examples, &self._generator[0])
 
     cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil:
-        self.operations.unpack(&self.model, self._records + start * self._record_bytes, self._width, n, y)
+        self.operations.unpack(&self.model, self._pairs + start * self._pair_bytes, n, y)
 
     cdef void forward(
         self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
@@ -219,21 +219,13 @@ cdef class PackedRows(DenseRows):
         self.operations.predict(&self.model, n, z, z_published)
 
 
-def record_bytes(X):
-    """Size of a row with its target, rounded up to what can be shuffled."""
-    return rounded_up((X.shape[1] + 1) * X.itemsize, RECORD_UNIT)
-
-
 def dense_rows(X, examples, *args):
-    """DenseRows, packed where that pays: beyond the cache shuffling records would cost more than shuffling numbers."""
-    size = record_bytes(X)
-    packed = (
-        size <= LARGEST_RECORD
-        and size * len(examples.order) <= CACHED_BYTES
-        and examples.y.shape[1] == 1
-        and examples.weight.strides[0] == 0
-    )
-    return (PackedRows if packed else DenseRows)(X, examples, *args)
+    """DenseRows, or PairedRows where that pays: in cache, beyond which moving pairs costs more than moving numbers."""
+    one_column = X.shape[1] == examples.y.shape[1] == 1
+    weighted = examples.weight.strides[0] != 0
+    if one_column and not weighted and 2 * X.itemsize * len(examples.order) <= CACHED_BYTES:
+        return PairedRows(X, examples, *args)
+    return DenseRows(X, examples, *args)
 
 
 cdef class CSRRows(Rows):

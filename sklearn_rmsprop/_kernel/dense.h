@@ -50,9 +50,9 @@ typedef struct {
                     double *z_published);
     /* Adds the rows' residuals times features to the gradient. */
     void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
-    /* `forward` in two parts for narrow rows with one target that lie packed in records, `width` numbers apart, each with its
-     * target behind it: fetches the next rows and their targets; and predicts those fetched last. */
-    void (*unpack)(const DenseModel *model, const void *records, ptrdiff_t width, ptrdiff_t n, double *y);
+    /* `forward` in two parts for rows of one number, each beside its target: fetches the next rows and their targets; and
+     * predicts those fetched last. */
+    void (*unpack)(const DenseModel *model, const void *pairs, ptrdiff_t n, double *y);
     void (*predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published);
     /* The update, and the gradient back to zero. */
     void (*step)(const DenseModel *model, const Step *step);

@@ -14,19 +14,6 @@ static ALWAYS_INLINE void NAME(gather_columns)(const DenseModel *model, const ui
     }
 }
 
-/* The number of features, and where it can be the width, are constants where this is called. */
-static ALWAYS_INLINE void NAME(unpack_columns)(const DenseModel *model, ptrdiff_t n_features, const REAL *restrict record,
-                                               ptrdiff_t width, ptrdiff_t n, double *restrict y)
-{
-    REAL *restrict columns = model->columns;
-#pragma omp simd
-    for (ptrdiff_t i = 0; i < n; i++) {
-        for (ptrdiff_t j = 0; j < n_features; j++)
-            columns[j * CHUNK + i] = record[i * width + j];
-        y[i] = record[i * width + n_features];
-    }
-}
-
 static ALWAYS_INLINE void NAME(forward_columns)(const DenseModel *model, ptrdiff_t n, double *restrict z,
                                                 double *restrict z_published)
 {

@@ -174,13 +174,15 @@ MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t 
         NAME(backward_one)(model, rows, n, residual);
 }
 
-MULTIVERSION static void NAME(unpack)(const DenseModel *model, const void *records, ptrdiff_t width, ptrdiff_t n,
-                                      double *y)
+MULTIVERSION static void NAME(unpack)(const DenseModel *model, const void *pairs, ptrdiff_t n, double *restrict y)
 {
-    if (model->n_features == 1)
-        NAME(unpack_columns)(model, 1, records, 2, n, y);
-    else
-        NAME(unpack_columns)(model, model->n_features, records, width, n, y);
+    const REAL *restrict pair = pairs;
+    REAL *restrict column = model->columns;
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < n; i++) {
+        column[i] = pair[2 * i];
+        y[i] = pair[2 * i + 1];
+    }
 }
 
 MULTIVERSION static void NAME(predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published)

@@ -36,12 +36,11 @@ static inline uint32_t bounded(uint32_t bits, uint32_t range, uint64_t state[4])
     return (uint32_t)(product >> 32);
 }
 
-/* Sizes in bytes of the records that `shuffle_records` takes: multiples of the first, up to the second. */
-enum { RECORD_UNIT = 8, LARGEST_RECORD = 32 };
+enum { LARGEST_ITEM = 2 * sizeof(double) };
 
 static ALWAYS_INLINE void swap_items(char *items, size_t size, size_t a, size_t b)
 {
-    char item_a[LARGEST_RECORD], item_b[LARGEST_RECORD];
+    char item_a[LARGEST_ITEM], item_b[LARGEST_ITEM];
     memcpy(item_a, items + a * size, size);
     memcpy(item_b, items + b * size, size);
     memcpy(items + a * size, item_b, size);
@@ -70,14 +69,13 @@ static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[4]
     shuffle_items((char *)order, sizeof *order, n, generator);
 }
 
-static inline void shuffle_records(void *records, size_t size, size_t n, uint64_t generator[4])
+/* `size` is that of a pair of floats or doubles. */
+static inline void shuffle_pairs(void *pairs, size_t size, size_t n, uint64_t generator[4])
 {
-    switch (size / RECORD_UNIT) {
-    case 1: shuffle_items(records, 1 * RECORD_UNIT, n, generator); break;
-    case 2: shuffle_items(records, 2 * RECORD_UNIT, n, generator); break;
-    case 3: shuffle_items(records, 3 * RECORD_UNIT, n, generator); break;
-    case 4: shuffle_items(records, 4 * RECORD_UNIT, n, generator); break;
-    }
+    if (size == 2 * sizeof(float))
+        shuffle_items(pairs, 2 * sizeof(float), n, generator);
+    else
+        shuffle_items(pairs, 2 * sizeof(double), n, generator);
 }
 
 /* A shuffle for data that the cache does not hold: blocks of BLOCK_ROWS contiguous rows are shuffled, and then the rows
