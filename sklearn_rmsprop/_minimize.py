@@ -57,9 +57,9 @@ def rmsprop(
     """Minimise any function by RMSprop, as ``scipy.optimize.minimize(..., method=rmsprop)``.
 
     Every step takes the gradient of the whole function. The options are the parameters of `RMSpropRegressor`, and the
-    steps are its steps. Where a function is smooth and cheap, SciPy's own BFGS needs far fewer gradients; RMSprop is
-    for gradients that are noisy, or that differ by orders of magnitude from coordinate to coordinate, and for learning
-    what the algorithm does.
+    steps are its steps; of the defaults they share, `decay_rate` differs. Where a function is smooth and cheap, SciPy's
+    own BFGS needs far fewer gradients; RMSprop is for gradients that are noisy, or that differ by orders of magnitude
+    from coordinate to coordinate, and for learning what the algorithm does.
 
     Parameters
     ----------
@@ -92,7 +92,9 @@ def rmsprop(
         defaults, all steps together are about 1800 times as long, in each coordinate.
 
     decay_rate : float or "auto", default=0.99
-        Decay of the moving average of squared gradients, in [0, 1), or 1 - 0.9 / t in step t.
+        Decay of the moving average of squared gradients, in [0, 1), or 1 - 0.9 / t in step t. Not "auto" as in
+        `RMSpropRegressor`: unlike those of mini-batches, the gradients of a function fade on the way to its minimum,
+        and divided by an average over all of them they make steps that are too short.
 
     epsilon : float, default=1e-8
         Added to the root of the moving average, in (0, inf).

@@ -78,10 +78,13 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         the feature, so that the default serves any data; without, in the units of the coefficients. Larger values
         arrive sooner and hover wider. Ignored where `schedule` is a callable.
 
-    decay_rate : float or "auto", default=0.99
-        Decay of the moving average of squared gradients, in [0, 1): the average reaches back about
-        `1 / (1 - decay_rate)` steps. At 0.9, the textbook's, a large gradient is damped by itself, which pulls the
-        solution towards that of a robust regression. "auto" is 1 - 0.9 / t in step t [3]_.
+    decay_rate : float or "auto", default="auto"
+        Decay of the moving average of squared gradients. "auto" is 1 - 0.9 / t in step t [3]_: an average over all
+        steps so far. A number in [0, 1) makes it reach back about `1 / (1 - decay_rate)` steps. A short memory divides
+        large gradients by themselves, and forgets a rare column between two rows that have it; both pull the solution
+        from the mean towards the median. Choose a number to follow the textbook (0.9) or PyTorch (0.99), and with
+        `schedule="constant"` for streams in which the size of errors changes or single values are far off (0.99). On
+        heavy-tailed columns lower `learning_rate` instead.
 
     epsilon : float, default=1e-8
         Added to the root of the moving average, in (0, inf). Only larger values than typical gradients (which are about
@@ -96,8 +99,9 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         its moving mean square [2]_. Clamped at zero, below which rounding would take it.
 
     bias_correction : bool, default=True
-        Divide the moving average by `1 - decay_rate^t`, as Adam does, because it starts at zero. Without it the first
-        step is `1 / sqrt(1 - decay_rate)` times too large, ten times at 0.99.
+        Divide the moving average by `1 - decay_rate^t` ("auto": 1 less the product of all decay rates so far), as Adam
+        does, because it starts at zero. Without it the first step is `1 / sqrt(1 - decay_rate)` times too large, ten
+        times at 0.99, but 1.05 times with "auto".
 
     schedule : {"invsqrt", "constant", "linear", "cosine"} or callable, default="invsqrt"
         Size of step t = 1, 2, ...: "invsqrt" is `learning_rate / sqrt(1 + t / 100)`; "constant" is `learning_rate`;
@@ -299,7 +303,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         loss: str = "squared_error",
         *,
         learning_rate: float = 0.1,
-        decay_rate: float | Literal["auto"] = 0.99,
+        decay_rate: float | Literal["auto"] = "auto",
         epsilon: float = 1e-8,
         momentum: float = 0.0,
         centered: bool = False,

@@ -8,7 +8,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from plotnine.data import diamonds
+from scipy import sparse
 from scipy.linalg import lstsq
+from scipy.sparse.linalg import lsqr
 from sklearn.datasets import load_diabetes
 
 
@@ -71,6 +73,23 @@ def noise_free(seed, *, n_rows=10_000, n_features=10):
     return linear(seed, n_rows=n_rows, n_features=n_features, noise=0.0)
 
 
+def rare_columns(seed, *, n_rows=30_000, n_features=5_000, n_draws=10):
+    """Draw CSR rows whose columns are popular by Zipf's law: half of them are in one batch of 60 or fewer."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(n_rows), n_draws)
+    # the continuous analogue of Zipf's law, by its inverse distribution function
+    columns = np.floor((n_features + 1.0) ** rng.random(len(rows))).astype(int) - 1
+    X = sparse.csr_array((rng.normal(size=len(rows)), (rows, columns)), shape=(n_rows, n_features))
+    return X, _target(rng, X, noise=1.0)
+
+
+def skewed_target(seed, *, n_rows=20_000):
+    """Draw one column and a target with log-normal noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 1))
+    return X, X[:, 0] + rng.lognormal(size=n_rows)
+
+
 def tiny(seed):
     """Draw 50 rows and 5 columns."""
     return linear(seed, n_rows=50, n_features=5)
@@ -78,6 +97,10 @@ def tiny(seed):
 
 def least_squares_mse(X, y):
     """Return the smallest mean squared error a linear model with intercept reaches on X, y."""
+    if sparse.issparse(X):
+        X = sparse.hstack([X, np.ones((X.shape[0], 1))], format="csr")
+        X = X @ sparse.diags_array(1 / np.maximum(sparse.linalg.norm(X, axis=0), 1e-12))
+        return lsqr(X, y, atol=1e-8, btol=1e-8)[3] ** 2 / len(y)
     X, y = X - X.mean(axis=0), y - y.mean(axis=0)
     # One-hot columns are collinear up to rounding: singular values below the cut-off are noise.
     coef = lstsq(X, y, cond=1e-10, check_finite=False)[0]
@@ -93,7 +116,7 @@ def missed(model, X, y):
 
 def _target(rng, X, noise):
     signal = X @ rng.normal(size=X.shape[1])
-    return signal + noise * signal.std() * rng.normal(size=len(X))
+    return signal + noise * signal.std() * rng.normal(size=X.shape[0])
 
 
 def _read_only(*arrays):

@@ -130,8 +130,8 @@ def test_a_memory_mapped_model_starts_warm(tmp_path):
 
 
 def test_representations():
-    model = RMSpropRegressor(learning_rate=0.2, decay_rate="auto")
-    assert repr(model) == "RMSpropRegressor(decay_rate='auto', learning_rate=0.2)"
+    model = RMSpropRegressor(learning_rate=0.2, decay_rate=0.99, schedule="constant")
+    assert repr(model) == "RMSpropRegressor(decay_rate=0.99, learning_rate=0.2, schedule='constant')"
     assert "RMSpropRegressor" in make_pipeline(StandardScaler(), model)._repr_html_()
     assert eval(repr(model)).get_params() == model.get_params()
 

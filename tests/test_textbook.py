@@ -35,6 +35,7 @@ CASES = {
     "centered, momentum": {"centered": True, "momentum": 0.5, "decay_rate": 0.99},
     "bias correction": {"bias_correction": True},
     "bias correction, centered": {"bias_correction": True, "centered": True},
+    "bias correction, decay 0.99, average": {"bias_correction": True, "decay_rate": 0.99, "average": True},
     "auto decay": {"decay_rate": "auto"},
     "auto decay, bias correction": {"decay_rate": "auto", "bias_correction": True},
     "auto decay, all else": {
