@@ -1,7 +1,7 @@
 """What each default does to the fit, and where the defaults fail: the figures of docs/defaults.md.
 
     python benchmarks/defaults.py                    # all tables, three to five minutes
-    python benchmarks/defaults.py --only failures    # or: settings, collinear, memory, exact
+    python benchmarks/defaults.py --only failures    # or: settings, collinear, memory, streams, exact
 
 It needs what `run.py` needs. The figure of merit is that of `optimum.py`: 0 is least squares, 1 is predicting the mean.
 Times are CPU seconds on one core.
@@ -10,6 +10,7 @@ Times are CPU seconds on one core.
 *failures*: the data on which the defaults do badly, each with what helps; ``FAILURES`` lists them.
 *collinear*: which of the many solutions is found where columns are linearly dependent.
 *memory*: the bias that a short memory (``decay_rate``) has on a skewed target.
+*streams*: what a long memory costs where the size of gradients changes.
 *exact*: the time of a fit beside that of an exact solver.
 """
 
@@ -53,8 +54,8 @@ SETTINGS = (
     {"learning_rate": 0.01},
     {"learning_rate": 0.3},
     {"decay_rate": 0.9},
+    {"decay_rate": 0.99},
     {"decay_rate": 0.999},
-    {"decay_rate": "auto"},
     {"epsilon": 0.01},
     {"momentum": 0.9},
     {"centered": True},
@@ -113,6 +114,7 @@ DATA_SETS = (
         "means 100 sd": partial(large_column_means, 50_000, 20),
         "t(3) noise": partial(heavy_noise, 50_000, 20),
         "log-normal columns": partial(skewed_columns, 50_000, 20),
+        "rare columns CSR": partial(zipf_csr, 60_000, 20_000, 33),
     },
 )
 
@@ -204,6 +206,20 @@ def one_hot(seed, n_rows, *, n_columns=300):
     return X, linear_target(rng, X)
 
 
+def log_normal(seed, n_rows):
+    """Draw log-normal columns (sigma 2)."""
+    rng = np.random.default_rng(seed)
+    X = rng.lognormal(sigma=2, size=(n_rows, 20))
+    return X, linear_target(rng, X / X.std(axis=0))
+
+
+def t2(seed, n_rows):
+    """Draw columns with Student's t(2) distribution, whose variance is infinite."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_t(2, size=(n_rows, 10))
+    return X, linear_target(rng, X)
+
+
 def correlated(seed, n_rows):
     """Return AR(0.95) columns, the same for each seed."""
     return autoregressive(n_rows, 20, 0.95)
@@ -272,8 +288,9 @@ DISTANT = (ours(), ours(momentum=0.9), ours(dense))
 ONE_HOT = tuple(
     ours(view, **params)
     for view in (dense, same)
-    for params in ({}, {"learning_rate": 0.01}, {"decay_rate": 0.999}, {"decay_rate": "auto"})
+    for params in ({}, {"learning_rate": 0.01}, {"decay_rate": 0.99}, {"decay_rate": 0.999})
 )
+HEAVY_TAILS = (ours(), ours(learning_rate=0.01), ours(decay_rate=0.99), ours(batch_size=256), EXACT)
 BATCHES = (
     ours(),
     ours(batch_size=1000),
@@ -294,6 +311,8 @@ FAILURES = (
     Failure("CSR, entries 10 ± 1", partial(distant_entries, mean=10), 20_000, DISTANT),
     Failure("CSR, entries 100 ± 1", partial(distant_entries, mean=100), 20_000, DISTANT),
     Failure("one-hot", one_hot, 20_000, ONE_HOT),
+    Failure("log-normal columns, 10 draws", log_normal, 20_000, HEAVY_TAILS, n_seeds=10),
+    Failure("t(2) columns, 10 draws", t2, 20_000, HEAVY_TAILS, n_seeds=10),
     Failure("large batches, AR(0.95)", correlated, 50_000, BATCHES),
     Failure("rows sorted by the target", sorted_rows, 50_000, (ours(), ours(shuffle=False))),
 )
@@ -373,6 +392,48 @@ def memory_report(progress):
     return title + "\n\n" + markdown(("batch_size", *map(str, decay_rates)), rows)
 
 
+def stream_errors(noise, wrong, params, seed, n_chunks=300):
+    """Return the squared errors of predictions, per variance of the signal, in the chunks after a change.
+
+    The noise changes from the first of two sizes to the second, and one target of the chunk before is ``wrong``.
+    """
+    rng = np.random.default_rng(seed)
+    model, coef, errors = RMSpropRegressor(random_state=seed, **params), rng.standard_normal(10), []
+    for chunk in range(100 + n_chunks):
+        X = rng.standard_normal((100, 10))
+        signal = X @ coef
+        y = signal + noise[chunk >= 100] * rng.standard_normal(100)
+        if chunk == 99:
+            y[0] = y[0] if wrong is None else wrong
+        if chunk >= 100:
+            errors.append(np.mean((model.predict(X) - signal) ** 2) / (coef @ coef))
+        model.partial_fit(X, y)
+    return errors
+
+
+def streams_report(progress):
+    """Return the table of streams in which the size of gradients changes."""
+    changes = {
+        "none": ((1, 1), None),
+        "noise grows from 1 to 10": ((1, 10), None),
+        "noise falls from 10 to 1": ((10, 1), None),
+        "one target of 1e4": ((1, 1), 1e4),
+        "one target of 1e6": ((1, 1), 1e6),
+    }
+    following = {"schedule": "constant", "average": False, "learning_rate": 0.03}
+    rows = []
+    for change, (noise, wrong) in changes.items():
+        progress(f"streams: {change}")
+        for base in ({}, following):
+            for params in (base, base | {"decay_rate": 0.99}):
+                errors = np.mean([stream_errors(noise, wrong, params, seed) for seed in SEEDS], axis=0)
+                spans = (errors[:20], errors[20:100], errors[200:])
+                rows.append((change if params == {} else "", describe(params), *(short(span.mean()) for span in spans)))
+    header = ("change", "model", "chunks 1 to 20 after it", "21 to 100", "201 to 300")
+    title = "## Streams: 100 rows x 10 columns a chunk, squared error of predictions, variance of the signal = 1"
+    return title + "\n\n" + markdown(header, rows)
+
+
 def exact_report(progress):
     """Return the table of times beside the exact solvers."""
     rows = []
@@ -391,6 +452,7 @@ TABLES = {
     "failures": failures_report,
     "collinear": collinear_report,
     "memory": memory_report,
+    "streams": streams_report,
     "exact": exact_report,
 }
 

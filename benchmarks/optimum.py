@@ -59,7 +59,10 @@ def solve(A, b):
 
 def solve_tall(A, b):
     """Solve least squares by the normal equations, and once more for what the rounding left over."""
-    factor = scipy.linalg.cho_factor(A.T @ A)
+    try:
+        factor = scipy.linalg.cho_factor(A.T @ A)
+    except np.linalg.LinAlgError:  # collinear columns
+        return solve(A, b)
     coef = scipy.linalg.cho_solve(factor, A.T @ b)
     return coef + scipy.linalg.cho_solve(factor, A.T @ (b - A @ coef))
 

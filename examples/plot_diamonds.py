@@ -29,7 +29,7 @@ from sklearn_rmsprop import RMSpropRegressor
 CATEGORIES = ["cut", "color", "clarity"]
 GRID = {
     "rmspropregressor__learning_rate": [0.01, 0.03, 0.1, 0.3],
-    "rmspropregressor__decay_rate": [0.9, 0.99, 0.999],
+    "rmspropregressor__decay_rate": [0.9, 0.99, "auto"],
 }
 PICTURE_EPOCHS = 40
 OURS, LOOP, EXACT = "#1f4e9e", "#c8402f", "#f0a830"  # colours

@@ -62,17 +62,19 @@ def rmse(errors):
 
 
 # %%
-# A model with a short memory has steps that do not shrink (``schedule="constant"``), and publishes the last iterate,
-# not the average. How fast it forgets is then up to ``learning_rate``: long steps follow quickly, and hover widely.
-# A chunk holds one row for each of at most 46 cities; batches of 8 make several steps of it. ``SGDRegressor``
-# has the same choice in ``learning_rate="constant"`` and ``eta0``. Both get the best of ten rates, in hindsight.
+# A model with a short memory has steps that do not shrink (``schedule="constant"``), publishes the last iterate, not
+# the average, and forgets how large gradients once were (``decay_rate=0.99``, instead of an average over all of them).
+# How fast it forgets the relation is then up to ``learning_rate``: long steps follow quickly, and hover widely. A chunk
+# holds one row for each of at most 46 cities; batches of 8 make several steps of it. ``SGDRegressor`` has the same
+# choice in ``learning_rate="constant"`` and ``eta0``. Both get the best of ten rates, in hindsight.
 
 rates = np.geomspace(0.001, 1, 10)
 
 
 def short_memory(rate):
-    """RMSprop with constant steps and without average."""
-    return RMSpropRegressor(learning_rate=rate, schedule="constant", average=False, batch_size=8, random_state=0)
+    """RMSprop with constant steps, without average, and with a memory of a hundred gradients."""
+    options = {"schedule": "constant", "average": False, "decay_rate": 0.99, "batch_size": 8}
+    return RMSpropRegressor(learning_rate=rate, **options, random_state=0)
 
 
 def constant_sgd(rate):

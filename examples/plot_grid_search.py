@@ -87,6 +87,7 @@ plt.show()
 # so widely that even their average is off. In between, a factor of ten in ``learning_rate`` makes no difference that
 # would be noticed on new rows.
 #
-# Down a column: with steps of 0.03 or 0.1 the decay rate hardly matters from 0.97 on. The textbook's 0.9 is worse
-# there. It remembers ten gradients, so that a large one is divided by a root to which it has itself contributed much,
-# which pulls the model away from least squares.
+# Down a column: with steps of 0.03 or 0.1 the decay rate hardly matters from 0.97 on. (``"auto"``, a memory of all
+# steps, is the default for the sake of columns that few rows have.) The textbook's 0.9 is worse there. It remembers ten
+# gradients, so that a large one is divided by a root to which it has itself contributed much, which pulls the model
+# away from least squares.

@@ -50,7 +50,7 @@ for name, model in {**models, "exact least squares": LinearRegression()}.items()
 
 # %%
 # (With the wrong rows, the squared error's slope is a little off that of exact least squares: one row whose gradient is
-# a hundred times that of others raises the root that it is divided by, and so counts for less.)
+# a hundred times that of others moves the line far, and raises the root by which the steps back are divided.)
 #
 # What delta does
 # ---------------

@@ -227,9 +227,9 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
     float32 model.
 
     `epsilon` stands outside the root, as in PyTorch; Keras and optax put it inside. With ``standardize=False,
-    average=False, bias_correction=False, schedule="constant", tol=None, shuffle=False`` this is the textbook algorithm,
-    and agrees with ``torch.optim.RMSprop(lr=learning_rate, alpha=decay_rate)`` on half the mean squared error to
-    rounding.
+    average=False, bias_correction=False, schedule="constant", tol=None, shuffle=False`` and a number as `decay_rate`
+    this is the textbook algorithm, and agrees with ``torch.optim.RMSprop(lr=learning_rate, alpha=decay_rate)`` on half
+    the mean squared error to rounding.
 
     Rows weighted by an integer are equivalent to repeated rows, and rows of weight 0 to removed ones. Where a batch
     holds all rows the path is the same but for rounding; otherwise the solution is, and the path only in expectation:

@@ -14,6 +14,6 @@ for ax, batch_size, where in zip(axes, (None, 8), ("all rows in each step", "8 r
     for momentum, color in ((0, BLUE), (0.5, ORANGE), (0.9, RED)):
         model = RMSpropRegressor(momentum=momentum, batch_size=batch_size, random_state=0)
         ax.loglog(range(1, 251), follow(model, X, y, 250), color=color, label=f"momentum={momentum}")
-    ax.set(title=where, xlabel="epochs", ylim=(1e-9, 2))
+    ax.set(title=where, xlabel="epochs", ylim=(1e-12, 2))
 axes[0].set_ylabel("excess loss")
 axes[0].legend(loc="lower left")

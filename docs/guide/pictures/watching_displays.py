@@ -29,4 +29,4 @@ rows.set(title="LearningCurveDisplay:\n200 rows would do", xlabel="rows to learn
 ValidationCurveDisplay.from_estimator(
     model, X, y, param_name="learning_rate", param_range=np.geomspace(1e-4, 10, 11), score_name="R2", ax=rates
 )
-rates.set(title="ValidationCurveDisplay:\nany rate from 0.003 to 1", ylim=(0, 0.6))
+rates.set(title="ValidationCurveDisplay:\nany rate from 0.003 on", ylim=(0, 0.6))
