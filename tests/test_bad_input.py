@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop._kernel._rows import CSRRows
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
@@ -281,3 +283,10 @@ except KeyboardInterrupt:
     seconds, unchanged = done.stdout.split()
     assert float(seconds) < 1
     assert unchanged == "True"
+
+
+def test_more_sparse_columns_than_the_kernel_can_number():
+    wide = sparse.csr_matrix((1, 2**32 - 1))
+    state = SimpleNamespace(coef=np.broadcast_to(0.0, (2**32, 1)))
+    with pytest.raises(ValueError, match="fewer than 4294967295 columns"):
+        CSRRows(wide, state, None, None, None)

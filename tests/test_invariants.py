@@ -305,3 +305,15 @@ def test_any_shape(*, seed, n_rows, n_features, n_targets, batch_size, dtype, co
     assert prediction.dtype == model.coef_.dtype == dtype
     assert np.isfinite(prediction).all()
     assert np.isfinite(model.loss_curve_).all()
+
+
+def test_without_momentum_no_velocity_is_kept_of_sparse_columns():
+    y = np.arange(4.0)
+    both, one = (sparse.csr_matrix(np.tile(row, (4, 1))) for row in ([1.0, 2.0], [1.0, 0.0]))
+    model = RMSpropRegressor(schedule="constant", standardize=False, average=False, random_state=0)
+    model.set_params(momentum=0.9).partial_fit(both, y)
+    model.set_params(momentum=0.0).partial_fit(one, y)
+    resting = model.coef_[1]
+    model.set_params(momentum=0.9).partial_fit(one, y)
+    assert resting != 0
+    assert model.coef_[1] == resting

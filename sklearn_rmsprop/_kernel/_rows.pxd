@@ -103,12 +103,15 @@ cdef extern from "csr.h" nogil:
         double coef
         double lead
         double square
+        double inverse_unit
         double gradient_mean
         double velocity
-        double gradient
-        double inverse_unit
         uint32_t last
-        uint32_t mark
+        uint32_t slot
+        double unused
+
+    ctypedef struct Visit:
+        pass
 
     ctypedef struct Penalty:
         double l1
@@ -126,8 +129,9 @@ cdef extern from "csr.h" nogil:
         const double *intercept_floor
         Coordinate *coordinates
         Penalty *penalties
-        int64_t *touched
-        Py_ssize_t n_touched
+        Visit *visits
+        double *gradient
+        uint32_t *slots
 
     ctypedef struct CSROperations:
         void (*forward)(

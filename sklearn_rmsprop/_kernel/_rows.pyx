@@ -236,18 +236,24 @@ cdef class CSRRows(Rows):
         # a random visit to a coordinate costs about as much as ten numbers read in order
         self.row_cost = self.n_targets * (1 + 10 * X.nnz // max(1, self.n_rows))
         shape = (self.n_features + 1, self.n_targets)
-        touched = np.empty(self.n_features + 1, np.int64)
-        # one record per cache line: NumPy aligns to 16 bytes only, so that a few are asked for in excess
-        n_coordinates = shape[0] * shape[1]
-        memory = np.zeros((n_coordinates + 1) * sizeof(Coordinate), np.uint8)
-        self._owners += (X.data, X.indices, X.indptr, intercept_floor, touched, memory)
+        if shape[0] >= 1 << 32:
+            raise ValueError(f"a sparse X must have fewer than {(1 << 32) - 1} columns; got {self.n_features}")
+        # one record per cache line: NumPy aligns to 16 bytes only, so that one more is asked for
+        records = np.empty((shape[0] * shape[1] + 1) * sizeof(Coordinate), np.uint8)
+        # room for the most that a batch, or a chunk of it, may meet; memory that is never written to is never taken
+        visits = np.empty((shape[0] + 1) * sizeof(Visit), np.uint8)
+        gradient = np.zeros(shape)
+        slots = np.empty(min(X.nnz, CHUNK * int(np.diff(X.indptr).max(initial=0))), np.uint32)
+        self._owners += (X.data, X.indices, X.indptr, intercept_floor, records, visits, gradient, slots)
         self._state = state
         set_csr(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
-        self.model.touched = <int64_t *>address(touched, np.int64, (self.n_features + 1,))
         self.model.intercept_floor = <const double *>address(intercept_floor, np.float64, (self.n_targets,))
-        cdef uintptr_t start = address(memory, np.uint8, (memory.size,))
+        cdef uintptr_t start = address(records, np.uint8, records.shape)
         self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
+        self.model.visits = <Visit *>address(visits, np.uint8, visits.shape)
+        self.model.gradient = <double *>address(gradient, np.float64, shape)
+        self.model.slots = <uint32_t *>address(slots, np.uint32, slots.shape)
 
         if penalties is not None:
             table = np.ascontiguousarray(np.stack(
@@ -255,23 +261,8 @@ cdef class CSRRows(Rows):
             ), dtype=np.float64)
             self._owners += (table,)
             self.model.penalties = <Penalty *>address(table, np.float64, (*shape, 5), True)
-
-        cdef Coordinate[:, ::1] records = self._records()
-        cdef const double[:, ::1] units = np.ascontiguousarray(inverse_unit, np.float64)
-        cdef const double[:, ::1] coef = state.coef.astype(np.float64, copy=False)
-        cdef const double[:, ::1] square = state.square.astype(np.float64, copy=False)
-        cdef const double[:, ::1] gradient_mean = state.gradient_mean.astype(np.float64, copy=False)
-        cdef const double[:, ::1] velocity = state.velocity.astype(np.float64, copy=False)
-        cdef const double[:, ::1] average = state.average
-        cdef Py_ssize_t j, k
-        for j in range(records.shape[0]):
-            for k in range(records.shape[1]):
-                records[j, k].coef = coef[j, k]
-                records[j, k].square = square[j, k]
-                records[j, k].gradient_mean = gradient_mean[j, k]
-                records[j, k].velocity = velocity[j, k]
-                records[j, k].lead = average[j, k]
-                records[j, k].inverse_unit = units[j, k]
+        read_records(self._records(), inverse_unit, state.coef, state.square, state.gradient_mean, state.velocity,
+                     state.average)
 
     cdef Coordinate[:, ::1] _records(self):
         return <Coordinate[:self.n_features + 1, :self.n_targets]>self.model.coordinates
@@ -311,6 +302,20 @@ cdef class CSRRows(Rows):
 ctypedef fused Real:
     float
     double
+
+
+def read_records(
+    Coordinate[:, ::1] records, const Real[:, ::1] inverse_unit, const Real[:, ::1] coef, const Real[:, ::1] square,
+    const Real[:, ::1] gradient_mean, const Real[:, ::1] velocity, const double[:, ::1] average,
+):
+    """Fill the records from arrays."""
+    cdef Py_ssize_t j, k
+    for j in range(records.shape[0]):
+        for k in range(records.shape[1]):
+            records[j, k] = Coordinate(
+                coef=coef[j, k], lead=average[j, k], square=square[j, k], inverse_unit=inverse_unit[j, k],
+                gradient_mean=gradient_mean[j, k], velocity=velocity[j, k], last=0, slot=0, unused=0,
+            )
 
 
 def write_records(

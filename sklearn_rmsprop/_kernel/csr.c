@@ -26,58 +26,88 @@ static ALWAYS_INLINE void move(Coordinate *c, Penalty *penalty, double drift, do
     c->lead += kept * drift;
 }
 
-/* What the steps last + 1, ..., i do to a coordinate whose gradient is zero in all of them: its moving averages decay, in
- * closed form; with momentum it drifts on by the schedule's rates, step by step until the velocity is spent. */
-static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const Plan *plan, uint32_t i)
-{
-    const double decay = at(plan->power, i - c->last) * at(plan->decayed, i) * at(plan->inverse_decayed, c->last);
-    c->square *= decay;
-    c->gradient_mean *= decay;
-    if (plan->momentum != 0 && c->velocity != 0) {
-        double shrunk = 1;
-        for (uint32_t step = c->last; step < i && shrunk > NEGLIGIBLE; step++) {
-            shrunk *= plan->momentum;
-            c->velocity *= plan->momentum;
-            const double drift = at(plan->rate, step) * c->inverse_unit * c->velocity;
-            move(c, penalty, drift, at(plan->kept, step), plan->t + step + 1);
-        }
-        if (shrunk <= NEGLIGIBLE)
-            c->velocity = 0;
-    }
-    c->last = i;
-}
-
 static ALWAYS_INLINE Penalty *penalty_of(const CSRModel *model, const Coordinate *c)
 {
     return model->penalties == NULL ? NULL : model->penalties + (c - model->coordinates);
 }
 
-/* The update of dense_template.h, for up to BLOCK coordinates: the square roots and divisions, in the middle, are taken
- * several at a time. One coordinate after the other, they made up a quarter of an epoch. */
-static ALWAYS_INLINE void update(Coordinate *const *block, Penalty *const *penalties, ptrdiff_t n, const Step *step,
-                                 const Plan *plan)
+/* By what moving averages decay from the end of any step to that of step `i`: `factor` * at(table, step). A constant decay
+ * and a varying one have tables of their own (see step.h): to choose here leaves one look-up per coordinate instead of
+ * three. */
+typedef struct {
+    Sequence table;
+    double factor;
+} Gap;
+
+static ALWAYS_INLINE Gap gap_to(const Plan *plan, int64_t i)
+{
+    const Sequence power = plan->power;
+    if (power.stride == 0)
+        return (Gap){plan->inverse_decayed, at(plan->decayed, i)};
+    return (Gap){{power.data + i * power.stride, -power.stride}, 1};
+}
+
+/* The steps last + 1, ..., i of a coordinate whose gradient is zero in all of them: with momentum it drifts on by the
+ * schedule's rates, step by step until the velocity is spent. */
+static void drift_on(Coordinate *c, Penalty *penalty, const Plan *plan, uint32_t last, uint32_t i)
+{
+    double shrunk = 1;
+    if (c->velocity == 0)
+        return;
+    for (uint32_t step = last; step < i && shrunk > NEGLIGIBLE; step++) {
+        shrunk *= plan->momentum;
+        c->velocity *= plan->momentum;
+        const double drift = at(plan->rate, step) * c->inverse_unit * c->velocity;
+        move(c, penalty, drift, at(plan->kept, step), plan->t + step + 1);
+    }
+    if (shrunk <= NEGLIGIBLE)
+        c->velocity = 0;
+}
+
+/* What those steps do to a coordinate: its moving averages decay, in closed form, and so does the velocity, which momentum 0
+ * does not keep. `gap` is that to step `i`. */
+static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const Plan *plan, Gap gap, uint32_t last,
+                                   uint32_t i)
+{
+    const double decay = gap.factor * at(gap.table, last);
+    c->square *= decay;
+    c->gradient_mean *= decay;
+    if (plan->momentum != 0)
+        drift_on(c, penalty, plan, last, i);
+    else
+        c->velocity = 0;
+}
+
+/* The update of dense_template.h, for target `k` of up to BLOCK features: the square roots and divisions, in the middle, are
+ * taken several at a time. One coordinate after the other, they made up a quarter of an epoch. Whoever calls this passes
+ * constants for the last two arguments, which drop what is not needed: `extras` are momentum and `centered`. */
+static ALWAYS_INLINE void update(CSRModel *model, const Visit *visits, const double *summed, ptrdiff_t n,
+                                 ptrdiff_t n_targets, ptrdiff_t k, const Step *step, const Plan *plan, int penalized,
+                                 int extras)
 {
     double gradient[BLOCK], spread[BLOCK], metric[BLOCK];
     const double gain = 1 - step->decay, epsilon = plan->epsilon > DBL_MIN ? plan->epsilon : DBL_MIN;
     const double kept = at(plan->kept, step->i - 1), gathered = 1 / (1 - plan->momentum);
     const double t = plan->t + (double)step->i;
+    const Gap gap = gap_to(plan, step->i - 1);
     for (ptrdiff_t q = 0; q < n; q++) {
-        Coordinate *c = block[q];
-        catch_up(c, penalties != NULL ? penalties[q] : NULL, plan, (uint32_t)step->i - 1);
-        double g = c->gradient * step->scale * c->inverse_unit, slope = g;
+        const ptrdiff_t place = visits[q].feature * n_targets + k;
+        Coordinate *c = model->coordinates + place;
+        const double decay = step->decay * (gap.factor * at(gap.table, visits[q].last));
+        double g = summed[q * n_targets + k] * step->scale * c->inverse_unit, slope = g;
         metric[q] = 0;
-        if (penalties != NULL) {
-            const Penalty *p = penalties[q];
+        if (penalized) {
+            const Penalty *p = model->penalties + place;
             g += p->l2 * c->coef;
             slope = g + (c->coef > 0 ? p->l1 : c->coef < 0 ? -p->l1 : 0);
             metric[q] = step->rate * c->inverse_unit * p->l2;
         }
-        const double square = step->decay * c->square + gain * (slope * slope);
-        const double mean = step->decay * c->gradient_mean + gain * slope;
+        c->square = spread[q] = decay * c->square + gain * (slope * slope);
+        if (extras) {
+            c->gradient_mean = decay * c->gradient_mean + gain * slope;
+            spread[q] -= plan->centered * (c->gradient_mean * c->gradient_mean);
+        }
         gradient[q] = g;
-        spread[q] = square - plan->centered * (mean * mean);
-        c->square = square;
-        c->gradient_mean = mean;
     }
 #pragma omp simd
     for (ptrdiff_t q = 0; q < n; q++) {
@@ -86,40 +116,38 @@ static ALWAYS_INLINE void update(Coordinate *const *block, Penalty *const *penal
         gradient[q] /= metric[q];
     }
     for (ptrdiff_t q = 0; q < n; q++) {
-        Coordinate *c = block[q];
-        c->velocity = plan->momentum * c->velocity + gradient[q];
-        const double drift = step->rate * c->inverse_unit * c->velocity;
-        if (penalties != NULL) {
-            Penalty *p = penalties[q];
-            const double deepest = fabs(c->coef + p->offset - drift) + SLACK * step->rate * c->inverse_unit;
-            p->threshold += step->rate * c->inverse_unit * gathered * p->l1 / metric[q];
+        const ptrdiff_t place = visits[q].feature * n_targets + k;
+        Coordinate *c = model->coordinates + place;
+        const double rate = step->rate * c->inverse_unit;
+        if (extras)
+            gradient[q] = c->velocity = plan->momentum * c->velocity + gradient[q];
+        const double drift = rate * gradient[q];
+        if (penalized) {
+            Penalty *p = model->penalties + place;
+            const double deepest = fabs(c->coef + p->offset - drift) + SLACK * rate;
+            p->threshold += rate * gathered * p->l1 / metric[q];
             p->threshold = p->threshold > deepest ? deepest : p->threshold;
         }
-        move(c, penalties != NULL ? penalties[q] : NULL, drift, kept, t);
-        c->gradient = 0;
-        c->last = (uint32_t)step->i;
+        move(c, penalized ? model->penalties + place : NULL, drift, kept, t);
     }
 }
 
-static ALWAYS_INLINE void update_touched(CSRModel *model, const Step *step, const Plan *plan, int penalized)
+static ALWAYS_INLINE void update_visited(CSRModel *model, ptrdiff_t n_targets, const Step *step, const Plan *plan,
+                                         int penalized, int extras)
 {
-    const ptrdiff_t n_targets = model->n_targets, n_touched = model->n_touched;
-    Coordinate *intercept = model->coordinates + model->n_features * n_targets;
-    Coordinate *block[BLOCK];
-    Penalty *penalties[BLOCK];
-    ptrdiff_t n = 0;
-    for (ptrdiff_t q = 0; q <= n_touched; q++) {
-        Coordinate *first = q < n_touched ? model->coordinates + model->touched[q] * n_targets : intercept;
-        for (ptrdiff_t k = 0; k < n_targets; k++) {
-            block[n] = first + k;
-            penalties[n++] = penalty_of(model, first + k);
-            if (n == BLOCK) {
-                update(block, penalized ? penalties : NULL, n, step, plan);
-                n = 0;
-            }
-        }
+    for (ptrdiff_t first = 0; first < model->n_visits; first += BLOCK) {
+        const ptrdiff_t left = model->n_visits - first, n = left < BLOCK ? left : BLOCK;
+        for (ptrdiff_t k = 0; k < n_targets; k++)
+            update(model, model->visits + first, model->gradient + first * n_targets, n, n_targets, k, step, plan,
+                   penalized, extras);
     }
-    update(block, penalized ? penalties : NULL, n, step, plan);
+}
+
+/* Before the batch of step i + 1 meets anything: the intercept is in all of them. */
+static void begin_batch(CSRModel *model, int64_t i)
+{
+    model->visits[0] = (Visit){(uint32_t)model->n_features, (uint32_t)i};
+    model->n_visits = 1;
 }
 
 MULTIVERSION void csr_step(CSRModel *model, const Step *shared)
@@ -127,15 +155,21 @@ MULTIVERSION void csr_step(CSRModel *model, const Step *shared)
     /* copies of its own, or the compiler would read them anew after each write to a coordinate */
     const Step step = *shared;
     const Plan plan = *shared->plan;
-    Coordinate *intercept = model->coordinates + model->n_features * model->n_targets;
-    for (ptrdiff_t k = 0; k < model->n_targets; k++)
-        if (fabs(intercept[k].gradient) * step.scale < model->intercept_floor[k])
-            intercept[k].gradient = 0;
-    if (model->penalties == NULL)
-        update_touched(model, &step, &plan, 0);
-    else
-        update_touched(model, &step, &plan, 1);
-    model->n_touched = 0;
+    const ptrdiff_t n_targets = model->n_targets;
+    const int extras = plan.momentum != 0 || plan.centered != 0;
+    for (ptrdiff_t k = 0; k < n_targets; k++)
+        if (fabs(model->gradient[k]) * step.scale < model->intercept_floor[k])
+            model->gradient[k] = 0;
+    if (model->penalties != NULL)
+        update_visited(model, n_targets, &step, &plan, 1, 1);
+    else if (extras)
+        update_visited(model, n_targets, &step, &plan, 0, 1);
+    else if (n_targets > 1)
+        update_visited(model, n_targets, &step, &plan, 0, 0);
+    else /* the constant took 4 % off an epoch */
+        update_visited(model, 1, &step, &plan, 0, 0);
+    memset(model->gradient, 0, (size_t)(model->n_visits * n_targets) * sizeof(double));
+    begin_batch(model, step.i);
 }
 
 void csr_start(CSRModel *model, const Plan *plan)
@@ -143,15 +177,20 @@ void csr_start(CSRModel *model, const Plan *plan)
     const ptrdiff_t n = (model->n_features + 1) * model->n_targets;
     for (Coordinate *c = model->coordinates; c < model->coordinates + n; c++)
         c->lead = at(plan->kept, 0) * (c->lead - c->coef);
+    begin_batch(model, 0);
 }
 
 void csr_finish(CSRModel *model, const Plan *plan, int64_t i)
 {
-    const ptrdiff_t n = (model->n_features + 1) * model->n_targets;
-    for (Coordinate *c = model->coordinates; c < model->coordinates + n; c++) {
-        catch_up(c, penalty_of(model, c), plan, (uint32_t)i);
-        c->lead = c->coef + at(plan->inverse_kept, i) * c->lead;
-        c->last = c->mark = 0;
+    const Gap gap = gap_to(plan, i);
+    Coordinate *c = model->coordinates;
+    for (ptrdiff_t j = 0; j <= model->n_features; j++) {
+        const uint32_t last = j < model->n_features ? c->last : (uint32_t)i;
+        for (ptrdiff_t k = 0; k < model->n_targets; k++, c++) {
+            catch_up(c, penalty_of(model, c), plan, gap, last, (uint32_t)i);
+            c->lead = c->coef + at(plan->inverse_kept, i) * c->lead;
+            c->last = 0;
+        }
     }
 }
 

@@ -4,16 +4,25 @@
 
 #include "step.h"
 
-/* All of one coordinate in one cache line: side by side in arrays of their own, every visit would cost eight misses.
+/* All of one coordinate in one cache line: side by side in arrays of their own, every visit would cost eight misses. (Half a
+ * line for what every visit needs, and the rest elsewhere, was slower: the unit is needed too, which made two misses of
+ * one. On a million columns an epoch took half as long again.)
  *
  * The published average needs no catching up. With the step table F of step.h (`kept`), A <- w + F(i-1)/F(i) * (A - w) is
  *     A = w + lead / F(i),   lead <- lead + F(i-1) * (w before - w after),
  * and a coordinate that stands still leaves `lead` as it is. Between calls of the kernel its place is taken by A. */
 typedef struct {
-    double coef, lead, square, gradient_mean, velocity, gradient, inverse_unit;
-    uint32_t last; /* the step up to which the moving averages and the velocity are brought */
-    uint32_t mark; /* the step whose batch has met this coordinate last */
+    double coef, lead, square, inverse_unit, gradient_mean, velocity;
+    uint32_t last; /* the step whose batch has met the feature last, or up to which all else is brought */
+    uint32_t slot; /* the number of the feature among those that this batch has met; of its first target */
+    double unused; /* fills the cache line */
 } Coordinate;
+
+/* What a batch takes down about a feature that it meets. */
+typedef struct {
+    uint32_t feature;
+    uint32_t last; /* that of the coordinates, which says from now on that the batch has met them */
+} Visit;
 
 /* The penalties on a coordinate and what they have done to it: see dense.h. A coordinate that no batch meets stands still
  * here, too: its penalties are those of the objective divided by the probability that a batch meets it, so that they add
@@ -33,14 +42,18 @@ typedef struct {
     const double *intercept_floor; /* n_targets: as in dense.h */
     Coordinate *coordinates;
     Penalty *penalties; /* one per coordinate, or NULL */
-    int64_t *touched; /* the features met in this batch; room for n_features + 1 */
-    ptrdiff_t n_touched;
+    /* The features met in this batch, by slot; the intercept is the first. Room for n_features + 2. */
+    Visit *visits;
+    ptrdiff_t n_visits;
+    double *gradient; /* (slots, n_targets): side by side they stay in the first-level cache */
+    uint32_t *slots;  /* of the entries of the rows in the last `forward`, in their order: `backward` needs no features */
 } CSRModel;
 
 typedef struct {
     /* z = x . w + intercept, for the iterate and the published one; takes down which features it meets. */
     void (*forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step, double *z,
                     double *z_published);
+    /* The rows must be those of the last `forward`. */
     void (*backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
     /* Weighted mean square of each column's entries that are not zero. `square` and `total`: n_features. */
     void (*mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, Sequence weight, double *square,
