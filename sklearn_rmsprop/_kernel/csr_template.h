@@ -9,10 +9,8 @@ static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *row
         return;
     PREFETCH(indptr + rows[i + 3 * ROWS_AHEAD]);
     const uint32_t later = rows[i + 2 * ROWS_AHEAD], soon = rows[i + ROWS_AHEAD];
-    for (INDEX q = indptr[later]; q < indptr[later + 1]; q += LINE_BYTES / sizeof(INDEX))
-        PREFETCH(indices + q);
-    for (INDEX q = indptr[later]; q < indptr[later + 1]; q += LINE_BYTES / sizeof(DATA))
-        PREFETCH(data + q);
+    fetch_lines(indices + indptr[later], indices + indptr[later + 1]);
+    fetch_lines(data + indptr[later], data + indptr[later + 1]);
     for (INDEX q = indptr[soon]; q < indptr[soon + 1]; q++)
         PREFETCH(model->coordinates + indices[q] * model->n_targets);
 }
