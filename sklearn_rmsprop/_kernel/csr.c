@@ -171,8 +171,10 @@ MULTIVERSION void csr_step(CSRModel *model, const Step *shared)
     for (ptrdiff_t k = 0; k < n_targets; k++)
         if (fabs(model->gradient[k]) * step.scale < model->intercept_floor[k])
             model->gradient[k] = 0;
-    if (model->penalties != NULL)
+    if (model->penalties != NULL && extras)
         update_visited(model, n_targets, &step, &plan, 1, 1);
+    else if (model->penalties != NULL)
+        update_visited(model, n_targets, &step, &plan, 1, 0);
     else if (extras)
         update_visited(model, n_targets, &step, &plan, 0, 1);
     else if (n_targets > 1)
