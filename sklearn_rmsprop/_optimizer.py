@@ -132,6 +132,7 @@ class State:
         return cls(
             coef=coef,
             average=average,
+            # not zeros_like, which writes: arrays that stay zero, like a penalty's, take no memory
             **{name: np.zeros(coef.shape, dtype) for name in ZERO_AT_START},
             generator=generator,
             t=0,
