@@ -234,8 +234,8 @@ def test_schedules_that_end_in_zero_settle_the_last_iterate(schedule):
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
 def test_other_threads_run_during_a_fit(container):
     """A call of the kernel lasts some tenths of a second here. Were the GIL held, it would be one gap in the count."""
-    X, y = problem(100_000)
-    X, model = container(X), RMSpropRegressor(max_iter=40, tol=None, batch_size=None)
+    X, y = problem(300_000)
+    X, model = container(X), RMSpropRegressor(max_iter=100, tol=None, batch_size=None)
     moments = []
     fit = threading.Thread(target=model.fit, args=(X, y))
     fit.start()

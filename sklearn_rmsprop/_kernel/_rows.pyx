@@ -192,8 +192,8 @@ cdef class DenseRows(Rows):
 cdef class PairedRows(DenseRows):
     """Rows of one number, copied side by side with their targets: these pairs themselves are shuffled.
 
-    The next rows lie one after the other then. To look up row and target by number took a quarter of an epoch. (With two
-    or three columns a shuffle of such records takes as much longer as they save.)
+    The next rows lie one after the other then. To look up row and target by number took a quarter of an epoch. (With
+    two or three columns a shuffle of such records takes as much longer as they save.)
     """
 
     def __init__(self, X, examples, *args):
