@@ -6,7 +6,6 @@ import numpy as np
 
 from sklearn_rmsprop._kernel import _losses
 from sklearn_rmsprop._kernel._losses import Loss
-from sklearn_rmsprop._kernel._rows import column_moments
 from sklearn_rmsprop._statistics import location
 
 
@@ -92,15 +91,10 @@ class Objective:
         The best constant, or for some robust losses the median, which is nearly as good. Where that leaves nothing to
         gain, the loss of predicting zero is taken, and 1 for a target that is all zero: any yardstick serves there.
         """
-
-        def mean_loss(constant: np.ndarray | float) -> np.ndarray:
-            _, losses = loss.derivative_and_loss(y, np.full(y.shape, constant))
-            return column_moments(losses, order, weight)[0]
-
-        result = mean_loss(location(y, order, weight, self.level))
+        result = loss.of_constant(y, weight, order, location(y, order, weight, self.level))
         if (result > 0).all():
             return result
-        result = np.where(result > 0, result, mean_loss(0.0))
+        result = np.where(result > 0, result, loss.of_constant(y, weight, order, 0.0))
         return np.where(result > 0, result, 1.0)
 
 

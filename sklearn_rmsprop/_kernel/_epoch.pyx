@@ -1,18 +1,11 @@
 """The epochs between two checks: shuffle, predict, loss, gradient, update, without the GIL."""
 
 from cpython.exc cimport PyErr_CheckSignals
+
 import numpy as np
 
 from sklearn_rmsprop._kernel._losses cimport Loss
-from sklearn_rmsprop._kernel._rows cimport Plan, Rows, Step, sequence
-
-
-cdef extern from "batch.h" nogil:
-    enum:
-        CHUNK
-    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
-    void add_up(Py_ssize_t, Py_ssize_t, const double *, double *)
-
+from sklearn_rmsprop._kernel._rows cimport CHUNK, Plan, Rows, Step, add_up, sequence, weigh
 
 # Numbers of X that are read between two looks at pending signals (Ctrl-C): some 20 ms.
 cdef Py_ssize_t COST_BETWEEN_SIGNALS = 1 << 26

@@ -1,10 +1,10 @@
 """Losses on a mini-batch: the choice among them is paid once a batch, not once a row."""
 
+from libc.stdint cimport uint32_t
+
 import numpy as np
 
-cdef extern from "batch.h" nogil:
-    enum:
-        CHUNK
+from sklearn_rmsprop._kernel._rows cimport CHUNK, Sequence, add_up, gather, sequence, weigh
 
 cdef extern from "losses.h" nogil:
     Pointwise squared_error, absolute_error, huber, quantile, epsilon_insensitive, squared_epsilon_insensitive
@@ -49,6 +49,30 @@ cdef class Loss:
                 self.evaluate(n_rows * self.n_targets, &y[i, 0], &z[i, 0], &z[i, 0], &result[0, i, 0], &result[1, i, 0])
                 i += n_rows
         return np.asarray(result[0]), np.asarray(result[1])
+
+    def of_constant(self, const double[:, ::1] y, const double[:] weight, const uint32_t[::1] rows, constant):
+        """Weighted mean loss of predicting a constant, one per target or for all, on the rows named: (n_targets,)."""
+        if y.shape[1] != self.n_targets:
+            raise ValueError(f"expected {self.n_targets} columns, got {y.shape[1]}")
+        cdef Sequence weights = sequence(weight)
+        cdef Py_ssize_t i = 0, n, row, n_targets = self.n_targets
+        cdef double total_weight = 0
+        result = np.zeros(n_targets)
+        cdef double[::1] total = result
+        cdef double[:, ::1] chunk = np.empty((5, CHUNK * n_targets))
+        np.asarray(chunk[1]).reshape(CHUNK, n_targets)[:] = constant
+        with nogil:
+            while i < rows.shape[0]:
+                n = min(<Py_ssize_t>CHUNK, rows.shape[0] - i)
+                gather(&rows[i], n, n, n_targets, &y[0, 0], weights, &chunk[0, 0], &chunk[4, 0])
+                self.evaluate(n * n_targets, &chunk[0, 0], &chunk[1, 0], &chunk[1, 0], &chunk[2, 0], &chunk[3, 0])
+                if weights.stride != 0:
+                    weigh(n, n_targets, &chunk[4, 0], &chunk[2, 0], &chunk[3, 0])
+                    for row in range(n):
+                        total_weight += chunk[4, row]
+                add_up(n, n_targets, &chunk[3, 0], &total[0])
+                i += n
+        return result / (total_weight if weights.stride != 0 else rows.shape[0])
 
 
 cdef class SquaredError(Loss):

@@ -47,6 +47,8 @@ cdef extern from "batch.h" nogil:
     enum:
         CHUNK
     void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
+    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
+    void add_up(Py_ssize_t, Py_ssize_t, const double *, double *)
 
 
 cdef extern from "shuffle.h" nogil:
