@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop._kernel._rows import use_wide_vectors
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -65,6 +66,28 @@ def test_memory_layout_does_not_matter(name, tmp_path):
     everyother = np.repeat(X, 2, axis=0)[::2]
     for same in (np.asfortranarray(X), np.load(tmp_path / "X.npy", mmap_mode="r"), everyother, X.tolist()):
         np.testing.assert_array_equal(short(name).fit(same, y).coef_, expected)
+
+
+@pytest.mark.parametrize("n_targets", [None, 3, 20])
+@pytest.mark.parametrize("n_features", [17, 26, 40])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_length_of_vectors_does_not_matter(dtype, n_features, n_targets):
+    """With vectors of 32 bytes, with longer ones where the processor has them, and on sparse rows."""
+    X, y = problem(n_features=n_features, n_targets=n_targets)
+    X, y = X.astype(dtype), y.astype(dtype)
+    lengths = [False, True] if use_wide_vectors(True) else [False]
+    coefs = []
+    try:
+        for wide in lengths:
+            use_wide_vectors(wide)
+            coefs.append(short("no standardize").fit(X, y).coef_)
+    finally:
+        use_wide_vectors(True)
+    coefs.append(short("no standardize").fit(sparse.csr_matrix(X), y).coef_)
+    # some ten steps on sums in another order
+    tolerance = 1e-10 if dtype == np.float64 else 1e-3
+    for coef in coefs[1:]:
+        np.testing.assert_allclose(coef, coefs[0], rtol=tolerance, atol=tolerance)
 
 
 @each_configuration

@@ -97,7 +97,8 @@ cdef extern from "dense.h" nogil:
             const void *, Py_ssize_t, const uint32_t *, Py_ssize_t, Sequence, double *, double *, double *
         ) noexcept nogil
 
-    const DenseOperations dense_float, dense_double
+    int has_wide_vectors()
+    const DenseOperations *dense_operations(size_t, int)
 
 
 cdef extern from "csr.h" nogil:

@@ -100,6 +100,17 @@ cdef int write(const void *numbers, array) except -1:
     return 0
 
 
+# Whether dense rows are worked on in vectors of 64 bytes. A global, so that tests can have it both ways.
+cdef bint wide_vectors = has_wide_vectors()
+
+
+def use_wide_vectors(bint wanted):
+    """Switch longer vectors off, or on again where there are any; return whether they are on now."""
+    global wide_vectors
+    wide_vectors = wanted and has_wide_vectors()
+    return wide_vectors
+
+
 # What a chunk of narrow rows holds.
 cdef Py_ssize_t NARROW_CHUNK = WIDEST_NARROW * CHUNK
 
@@ -128,7 +139,8 @@ cdef class DenseRows(Rows):
         self._room = <char *>rounded_up(<Py_ssize_t>self._room, LINE_BYTES)
         self._owners += (memory,)
 
-        self.operations = &dense_float if real == np.float32 else &dense_double
+        cdef bint long_enough = self.n_targets > 1 or self.n_features > LONGEST_VECTOR
+        self.operations = dense_operations(X.itemsize, wide_vectors and long_enough)
         model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
         model.mean = self._numbers(np.append(mean, real.type(-1)), real)
         model.inverse_unit = self._numbers(inverse_unit, real)
@@ -353,7 +365,7 @@ cdef int set_csr(CSRModel *model, const CSROperations **operations, X) except -1
 def column_moments(X, const uint32_t[::1] rows, const double[:] weight):
     """Weighted mean and variance of the columns of a C-contiguous array over the rows named."""
     cdef Py_ssize_t n_columns = X.shape[1]
-    cdef const DenseOperations *operations = &dense_float if X.dtype == np.float32 else &dense_double
+    cdef const DenseOperations *operations = dense_operations(X.itemsize, False)
     cdef const void *data = <const void *>address(X, np.float32 if X.dtype == np.float32 else np.float64, X.shape)
     cdef double[:, ::1] result = np.empty((4, n_columns))
     cdef Sequence weights = sequence(weight)

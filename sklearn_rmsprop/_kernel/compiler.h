@@ -10,9 +10,13 @@
 #define UNROLL(n) DO_PRAGMA(GCC unroll n)
 #define DO_PRAGMA(text) _Pragma(#text)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-/* Vectors that may lie anywhere in an array of their type: two operations of SSE2, or one of AVX2. */
+/* Vectors that may lie anywhere in an array of their type: two operations of SSE2, or one of AVX2. dense_wide.c has longer
+ * ones. */
+#ifndef VECTOR_BYTES
 #define VECTOR_BYTES 32
+#endif
 #define VECTOR(type) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(type)), may_alias))
+#define HALF_VECTOR __attribute__((vector_size(VECTOR_BYTES / 2)))
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(...) __builtin_shufflevector(__VA_ARGS__)
 #endif
@@ -25,7 +29,8 @@
 /* One function, compiled for plain x86-64 and for AVX2 with FMA; the loader picks. gcc on glibc only: elsewhere the
  * mechanism behind it is missing, and the plain version serves. Naming an architecture level instead of a CPU model
  * matters: "arch=skylake-avx512" is chosen on that one model only. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#ifdef MULTIVERSION
+#elif defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
 #define MULTIVERSION __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define MULTIVERSION

@@ -20,6 +20,8 @@ enum { MOMENT_ROWS = 32 };
 #define SQRT sqrtf
 #define SMALLEST FLT_MIN
 #define ABS fabsf
+#define LOWER(v) SHUFFLE(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
+#define UPPER(v) SHUFFLE(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
 /* of lanes 01234567 of a and b: the sums of neighbours, a01 b01 a23 b23 ...; then of their neighbours */
 #define PAIR(a, b) (SHUFFLE(a, b, 0, 8, 2, 10, 4, 12, 6, 14) + SHUFFLE(a, b, 1, 9, 3, 11, 5, 13, 7, 15))
 #define PAIR_PAIRS(ab, cd) (SHUFFLE(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) + SHUFFLE(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15))
@@ -29,6 +31,8 @@ enum { MOMENT_ROWS = 32 };
 #undef SQRT
 #undef SMALLEST
 #undef ABS
+#undef LOWER
+#undef UPPER
 #undef PAIR
 #undef PAIR_PAIRS
 
@@ -37,6 +41,8 @@ enum { MOMENT_ROWS = 32 };
 #define SQRT sqrt
 #define SMALLEST DBL_MIN
 #define ABS fabs
+#define LOWER(v) SHUFFLE(v, v, 0, 1, 2, 3)
+#define UPPER(v) SHUFFLE(v, v, 4, 5, 6, 7)
 #define PAIR(a, b) (SHUFFLE(a, b, 0, 4, 2, 6) + SHUFFLE(a, b, 1, 5, 3, 7))
 #define PAIR_PAIRS(ab, cd) (SHUFFLE(ab, cd, 0, 1, 4, 5) + SHUFFLE(ab, cd, 2, 3, 6, 7))
 #include "dense_template.h"

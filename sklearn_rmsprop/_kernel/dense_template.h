@@ -3,6 +3,7 @@
 /* LANES numbers side by side, wherever they lie; one where the compiler knows no vectors. */
 #ifdef VECTOR
 typedef REAL NAME(Lanes) VECTOR(REAL);
+typedef REAL NAME(Half) HALF_VECTOR;
 enum { NAME(LANES) = VECTOR_BYTES / sizeof(REAL) };
 #else
 typedef REAL NAME(Lanes);
@@ -17,9 +18,16 @@ static ALWAYS_INLINE NAME(Lanes) *NAME(lanes_to)(REAL *values) { return (NAME(La
 static ALWAYS_INLINE void NAME(sums)(const NAME(Lanes) *v, double offset, double *sums)
 {
 #if defined(VECTOR) && defined(SHUFFLE)
-    const NAME(Lanes) ab = PAIR(v[0], v[1]), cd = PAIR(v[2], v[3]), abcd = PAIR_PAIRS(ab, cd);
+#if VECTOR_BYTES == 64
+    NAME(Half) half[4];
     for (ptrdiff_t k = 0; k < 4; k++)
-        sums[k] = (NAME(LANES) == 4 ? abcd[k] : abcd[k] + abcd[(k + 4) % NAME(LANES)]) - offset;
+        half[k] = LOWER(v[k]) + UPPER(v[k]);
+    const NAME(Half) ab = PAIR(half[0], half[1]), cd = PAIR(half[2], half[3]), abcd = PAIR_PAIRS(ab, cd);
+#else
+    const NAME(Lanes) ab = PAIR(v[0], v[1]), cd = PAIR(v[2], v[3]), abcd = PAIR_PAIRS(ab, cd);
+#endif
+    for (ptrdiff_t k = 0; k < 4; k++)
+        sums[k] = (sizeof abcd == 4 * sizeof(REAL) ? abcd[k] : abcd[k] + abcd[(k + 4) % NAME(LANES)]) - offset;
 #else
     for (ptrdiff_t k = 0; k < 4; k++) {
         double sum = -offset;
