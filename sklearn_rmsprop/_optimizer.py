@@ -169,6 +169,13 @@ class State:
         for array in (self.coef, self.average):
             array[-1] += by @ array[:-1]
 
+    def drop_unused(self, *, momentum: float, centered: bool) -> None:
+        """Clear what is not kept up to date while these are off, so that they begin anew once they are on again."""
+        if momentum == 0:
+            self.velocity.fill(0)
+            if not centered:
+                self.gradient_mean.fill(0)
+
     def forget(self, share: float) -> None:
         """Let the average go on as if only this share of the steps so far had been done: it forgets them sooner."""
         self.forgotten = self.t - int(share * (self.t - self.forgotten))

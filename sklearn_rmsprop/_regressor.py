@@ -599,6 +599,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         held_out: HeldOut | None = None,
     ) -> tuple[Stopping, History]:
         """Run the training loop on `state`."""
+        state.drop_unused(momentum=self.momentum, centered=self.centered)
         with units.origin_for(sample.X, state):
             problem = pose_problem(
                 sample, units, objective, state,

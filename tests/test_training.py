@@ -248,6 +248,22 @@ def test_other_threads_run_during_a_fit(container):
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+@pytest.mark.parametrize("option", [{"momentum": 0.9}, {"centered": True}, {"momentum": 0.9, "centered": True}])
+def test_an_option_switched_off_leaves_nothing_behind(container, option):
+    """Switched off for one call of partial_fit it begins anew, with or without a past of its own."""
+    X, y = problem(200)
+    off = {"momentum": 0.0, "centered": False}
+    coefs = []
+    for first in (off, off | option):
+        model = RMSpropRegressor(random_state=0, **first).partial_fit(container(X), y)
+        model._state.coef[:], model._state.average[:], model._state.square[:] = 0.1, 0.1, 1.0
+        for then in (off, off | option):
+            model.set_params(**then).partial_fit(container(X), y)
+        coefs.append(model.coef_)
+    np.testing.assert_array_equal(coefs[0], coefs[1])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
 def test_fits_in_two_threads_do_not_meet(container):
     problems = [problem(20_000, seed) for seed in range(2)]
     alone = [RMSpropRegressor(random_state=0).fit(container(X), y).coef_ for X, y in problems]

@@ -75,8 +75,8 @@ static void drift_on(Coordinate *c, Penalty *penalty, const Plan *plan, uint32_t
         c->velocity = 0;
 }
 
-/* What those steps do to a coordinate: its moving averages decay, in closed form, and so does the velocity, which momentum 0
- * does not keep. `gap` is that to step `i`. */
+/* What those steps do to a coordinate: its moving averages decay, in closed form, and with momentum it drifts on. `gap` is
+ * that to step `i`. */
 static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const Plan *plan, Gap gap, uint32_t last,
                                    uint32_t i)
 {
@@ -85,8 +85,6 @@ static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const Plan *
     c->gradient_mean *= decay;
     if (plan->momentum != 0)
         drift_on(c, penalty, plan, last, i);
-    else
-        c->velocity = 0;
 }
 
 /* The update of dense_template.h, for target `k` of up to BLOCK features: the square roots and divisions, in the middle, are
