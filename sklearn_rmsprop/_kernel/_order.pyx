@@ -10,9 +10,12 @@ cdef extern from "shuffle.h" nogil:
     void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t *state)
 
 
-# Data of no more bytes than this stays in the second-level cache. Fetching its rows ahead, or keeping near ones
-# together, costs more than it gains.
+# Data of no more bytes than this stays in the second-level cache, and fetching its rows ahead costs more than it gains.
 CACHED_BYTES = 1 << 20
+
+# Data of no more bytes than this stays in the third-level cache, and keeping near rows together costs more than it gains:
+# on 54k x 26 a thirtieth of an epoch.
+SHARED_CACHE_BYTES = 1 << 24
 
 # Of fewer rows than these there would be too few pools to mix (see shuffle.h).
 cdef Py_ssize_t FEWEST_ROWS_IN_BLOCKS = 1 << 14
@@ -37,7 +40,7 @@ cdef class Order:
         self._blocks = np.arange(count_blocks(rows.shape[0]), dtype=np.uint32)
         self._generator = generator
         self._cached = n_bytes <= CACHED_BYTES
-        self._in_blocks = not self._cached and rows.shape[0] >= FEWEST_ROWS_IN_BLOCKS
+        self._in_blocks = n_bytes > SHARED_CACHE_BYTES and rows.shape[0] >= FEWEST_ROWS_IN_BLOCKS
 
     cdef void renew(self) noexcept nogil:
         if self._generator is None:
