@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sklearn_rmsprop._kernel._rows import STATE_ARRAYS
+from sklearn_rmsprop._kernel._rows import STATE_ARRAYS, discounted
 from sklearn_rmsprop._schedules import Schedule
 
 # Polynomial-decay averaging (Shamir & Zhang, 2013): the average forgets the early iterates like t^-(ETA + 1).
@@ -17,6 +17,9 @@ ETA = 3
 REST = 0.2
 
 ZERO_AT_START = ("square", "gradient_mean", "velocity", "threshold", "offset", "active")
+
+# A velocity shrunk by more than this no longer changes a coefficient.
+NEGLIGIBLE = 1e-20
 
 # decay_rate="auto" is 1 - AUTO_GAIN / t (Mukkamala & Hein, 2017).
 AUTO_GAIN = 0.9
@@ -37,6 +40,12 @@ def repeated(value: float, n: int) -> np.ndarray:
 def is_repeated(array: np.ndarray) -> bool:
     """Whether an array was made by `repeated`."""
     return array.strides == (0,)
+
+
+def fading(momentum: float, n: int) -> np.ndarray:
+    """Powers 0, 1, ... of the momentum, zero where they would no longer change a coefficient."""
+    powers = np.power(momentum, np.arange(n, dtype=np.float64))
+    return np.where(powers > NEGLIGIBLE, powers, 0)
 
 
 def spread(values: np.ndarray, places: np.ndarray, n: int) -> np.ndarray:
@@ -72,6 +81,7 @@ class Optimizer:
         plan = SimpleNamespace(
             rate=rate_factor * self.schedule(steps), decay=decay, keep=keep,
             power=None, decayed=None, inverse_decayed=None, kept=None, inverse_kept=None,
+            fading=None, coasting=None, coasting_kept=None,
             momentum=self.momentum, centered=self.centered, epsilon=self.epsilon, t=t,
         )  # fmt: skip
         if lazy:
@@ -87,6 +97,10 @@ class Optimizer:
                 plan.inverse_kept = 1 / np.maximum(plan.kept, 1)
             else:
                 plan.kept = repeated(0, n_steps + 1)
+            if self.momentum > 0:
+                plan.fading = fading(self.momentum, n_steps + 1)
+                plan.coasting = discounted(plan.rate, self.momentum)
+                plan.coasting_kept = discounted(plan.rate * plan.kept[:-1], self.momentum)
         return plan
 
 

@@ -64,6 +64,8 @@ def run_epochs(
     c_plan.power = sequence(plan.power)
     c_plan.decayed, c_plan.inverse_decayed = sequence(plan.decayed), sequence(plan.inverse_decayed)
     c_plan.kept, c_plan.inverse_kept = sequence(plan.kept), sequence(plan.inverse_kept)
+    c_plan.fading = sequence(plan.fading)
+    c_plan.coasting, c_plan.coasting_kept = sequence(plan.coasting), sequence(plan.coasting_kept)
     c_plan.momentum, c_plan.centered, c_plan.epsilon = plan.momentum, plan.centered, plan.epsilon
     c_plan.t = plan.t
     step.plan = &c_plan

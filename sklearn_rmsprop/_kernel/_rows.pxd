@@ -17,6 +17,9 @@ cdef extern from "step.h" nogil:
         Sequence inverse_decayed
         Sequence kept
         Sequence inverse_kept
+        Sequence fading
+        Sequence coasting
+        Sequence coasting_kept
         double momentum
         double centered
         double epsilon

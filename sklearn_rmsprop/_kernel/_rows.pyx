@@ -385,3 +385,14 @@ def column_mean_square(X, const uint32_t[::1] rows, const double[:] weight):
     with nogil:
         operations.mean_square(&model, &rows[0], rows.shape[0], weights, &result[0, 0], &result[1, 0])
     return np.asarray(result[0])
+
+
+def discounted(values, double factor):
+    """For each place 0..n the sum of factor^k times the value k places on, k = 1, 2, ...: (n + 1,), the last one 0."""
+    cdef const double[:] x = np.asarray(values, dtype=np.float64)
+    result = np.zeros(x.shape[0] + 1)
+    cdef double[::1] sums = result
+    cdef Py_ssize_t i
+    for i in range(x.shape[0] - 1, -1, -1):
+        sums[i] = factor * (x[i] + sums[i + 1])
+    return result
