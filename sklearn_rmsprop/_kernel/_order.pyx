@@ -10,11 +10,11 @@ cdef extern from "shuffle.h" nogil:
     void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t *state)
 
 
-# Data of no more bytes than this stays in the second-level cache, and fetching its rows ahead costs more than it gains.
+# Data of no more bytes than this stays in the second-level cache, where fetching rows ahead costs more than it gains.
 CACHED_BYTES = 1 << 20
 
-# Data of no more bytes than this stays in the third-level cache, and keeping near rows together costs more than it gains:
-# on 54k x 26 a thirtieth of an epoch.
+# Data of no more bytes than this stays in the third-level cache, where keeping near rows together costs more than it
+# gains: on 54k x 26 a thirtieth of an epoch.
 SHARED_CACHE_BYTES = 1 << 24
 
 # Of fewer rows than these there would be too few pools to mix (see shuffle.h).
