@@ -599,7 +599,6 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         held_out: HeldOut | None = None,
     ) -> tuple[Stopping, History]:
         """Run the training loop on `state`."""
-        state.drop_unused(momentum=self.momentum, centered=self.centered)
         with units.origin_for(sample.X, state):
             problem = pose_problem(
                 sample, units, objective, state,
@@ -615,6 +614,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             )
             stopping = make_stopping(problem, tol, self.n_iter_no_change, max_iter, validating=held_out is not None)
             history = train(problem, optimizer, state, stopping, monitor=monitor, held_out=held_out)
+        state.drop_unused(momentum=self.momentum, centered=self.centered)
         return stopping, history
 
     def _publish(

@@ -250,17 +250,46 @@ def test_other_threads_run_during_a_fit(container):
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
 @pytest.mark.parametrize("option", [{"momentum": 0.9}, {"centered": True}, {"momentum": 0.9, "centered": True}])
 def test_an_option_switched_off_leaves_nothing_behind(container, option):
-    """Switched off for one call of partial_fit it begins anew, with or without a past of its own."""
+    """Switched off for one call of partial_fit, all of them begin anew, with or without a past of their own."""
     X, y = problem(200)
     off = {"momentum": 0.0, "centered": False}
     coefs = []
     for first in (off, off | option):
         model = RMSpropRegressor(random_state=0, **first).partial_fit(container(X), y)
         model._state.coef[:], model._state.average[:], model._state.square[:] = 0.1, 0.1, 1.0
-        for then in (off, off | option):
+        for then in (off, {"momentum": 0.9, "centered": True}):
             model.set_params(**then).partial_fit(container(X), y)
         coefs.append(model.coef_)
     np.testing.assert_array_equal(coefs[0], coefs[1])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+def test_centering_leaves_no_velocity_behind(container):
+    """A column that no row has stands still once momentum is on, if it had none before."""
+    X, y = np.array([[1.0, 2.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), np.array([1.0, 2.0, 0.5, 1.5])
+    model = RMSpropRegressor(centered=True, standardize=False, average=False, batch_size=1, random_state=0)
+    before = model.partial_fit(container(X), y).coef_[1]
+    X[:, 1] = 0
+    after = model.set_params(centered=False, momentum=0.9).partial_fit(container(X), y).coef_[1]
+    assert after == before
+
+
+@pytest.mark.parametrize("n_targets", [None, 3])
+@pytest.mark.parametrize("n_features", [1, 5, 20])
+def test_losses_of_a_start_that_is_not_zero(n_features, n_targets):
+    """The first batch of a call is judged by the model that came in, in float32 too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(64, n_features))
+    y = X @ rng.normal(size=(n_features, n_targets or 1)) + 0.1 * rng.normal(size=(64, n_targets or 1))
+    y = y if n_targets else y.ravel()
+    curves = []
+    for dtype in (np.float64, np.float32):
+        model = RMSpropRegressor(random_state=0, shuffle=False).fit(X.astype(dtype), y)
+        for _ in range(3):
+            model.partial_fit(X[:32].astype(dtype), y[:32])
+        curves.append(model.loss_curve_[-3:])
+    # both fits end somewhere near the same optimum
+    np.testing.assert_allclose(curves[1], curves[0], rtol=0.05)
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])

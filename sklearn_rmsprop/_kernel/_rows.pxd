@@ -42,7 +42,8 @@ cdef inline Sequence sequence(const double[:] values) noexcept:
         result.data, result.stride = NULL, 0
         return result
     result.data = &values[0]
-    result.stride = values.strides[0] // <Py_ssize_t>sizeof(double)
+    # of a single number NumPy does not tell the stride that it was given
+    result.stride = values.strides[0] // <Py_ssize_t>sizeof(double) if values.shape[0] > 1 else 0
     return result
 
 
@@ -55,7 +56,7 @@ cdef extern from "batch.h" nogil:
 
 
 cdef extern from "shuffle.h" nogil:
-    void shuffle_pairs(void *pairs, size_t size, size_t n, uint64_t *state)
+    void shuffle_pairs(double *pairs, size_t n, uint64_t *state)
 
 
 cdef extern from "dense.h" nogil:
@@ -92,7 +93,7 @@ cdef extern from "dense.h" nogil:
     ctypedef struct DenseOperations:
         void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *, double *) noexcept nogil
         void (*backward)(const DenseModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
-        void (*unpack)(const DenseModel *, const void *, Py_ssize_t, double *) noexcept nogil
+        void (*unpack)(const DenseModel *, const double *, Py_ssize_t, double *) noexcept nogil
         void (*predict)(const DenseModel *, Py_ssize_t, double *, double *) noexcept nogil
         void (*step)(const DenseModel *, const Step *) noexcept nogil
         void (*refresh)(const DenseModel *) noexcept nogil
@@ -181,8 +182,7 @@ cdef class DenseRows(Rows):
 
 
 cdef class PairedRows(DenseRows):
-    cdef char *_pairs
-    cdef Py_ssize_t _pair_bytes
+    cdef double[:, ::1] _pairs
     cdef uint64_t[::1] _generator
 
 

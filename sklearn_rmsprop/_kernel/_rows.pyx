@@ -89,7 +89,7 @@ cdef class Rows:
         """Write what was learned into the arrays of the state."""
 
 
-cdef Py_ssize_t rounded_up(Py_ssize_t n, Py_ssize_t unit) noexcept:
+cdef uintptr_t rounded_up(uintptr_t n, uintptr_t unit) noexcept:
     """The next multiple of the unit."""
     return (n + unit - 1) // unit * unit
 
@@ -136,7 +136,7 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t n_numbers = 16 * model.n_padded + n_panels + 3 * self.n_targets + NARROW_CHUNK
         memory = np.zeros(8 * n_numbers + 24 * LINE_BYTES, np.uint8)
         self._room = <char *>address(memory, np.uint8, memory.shape)
-        self._room = <char *>rounded_up(<Py_ssize_t>self._room, LINE_BYTES)
+        self._room = <char *>rounded_up(<uintptr_t>self._room, LINE_BYTES)
         self._owners += (memory,)
 
         cdef bint long_enough = self.n_targets > 1 or self.n_features > LONGEST_VECTOR
@@ -210,20 +210,19 @@ cdef class PairedRows(DenseRows):
 
     def __init__(self, X, examples, *args):
         DenseRows.__init__(self, X, examples, *args)
-        self._pair_bytes = 2 * X.itemsize
         self._generator = examples.generator
-        pairs = np.empty((self.n_examples, 2), X.dtype)
+        # doubles for floats, too: targets are never rounded
+        pairs = np.empty((self.n_examples, 2))
         pairs[:, 0] = X[examples.order, 0]
         pairs[:, 1] = examples.y[examples.order, 0]
-        self._owners += (pairs,)
-        self._pairs = <char *>address(pairs, X.dtype, (self.n_examples, 2))
+        self._pairs = pairs
 
     cdef void renew(self) noexcept nogil:
         if self._generator is not None:
-            shuffle_pairs(self._pairs, self._pair_bytes, self.n_examples, &self._generator[0])
+            shuffle_pairs(&self._pairs[0, 0], self.n_examples, &self._generator[0])
 
     cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil:
-        self.operations.unpack(&self.model, self._pairs + start * self._pair_bytes, n, y)
+        self.operations.unpack(&self.model, &self._pairs[start, 0], n, y)
 
     cdef void forward(
         self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
@@ -234,8 +233,8 @@ cdef class PairedRows(DenseRows):
 def dense_rows(X, examples, *args):
     """DenseRows, or PairedRows where that pays: in cache, beyond which moving pairs costs more than moving numbers."""
     one_column = X.shape[1] == examples.y.shape[1] == 1
-    weighted = examples.weight.strides[0] != 0
-    if one_column and not weighted and 2 * X.itemsize * len(examples.order) <= CACHED_BYTES:
+    weighted = sequence(examples.weight).stride != 0
+    if one_column and not weighted and 2 * sizeof(double) * len(examples.order) <= CACHED_BYTES:
         return PairedRows(X, examples, *args)
     return DenseRows(X, examples, *args)
 

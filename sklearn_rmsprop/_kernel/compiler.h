@@ -21,7 +21,7 @@
 #define SHUFFLE(...) __builtin_shufflevector(__VA_ARGS__)
 #endif
 #else
-#define PREFETCH(address) ((void)0)
+#define PREFETCH(address) ((void)(address))
 #define UNROLL(n)
 #define ALWAYS_INLINE inline
 #endif

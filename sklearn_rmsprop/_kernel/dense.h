@@ -52,7 +52,7 @@ typedef struct {
     void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
     /* `forward` in two parts for rows of one number, each beside its target: fetches the next rows and their targets; and
      * predicts those fetched last. */
-    void (*unpack)(const DenseModel *model, const void *pairs, ptrdiff_t n, double *y);
+    void (*unpack)(const DenseModel *model, const double *pairs, ptrdiff_t n, double *y);
     void (*predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published);
     /* The update, and the gradient back to zero. */
     void (*step)(const DenseModel *model, const Step *step);

@@ -66,8 +66,9 @@ static ALWAYS_INLINE NAME(Moved) NAME(update)(const NAME(Update) by, ptrdiff_t j
     const REAL w = by.w[j];
     REAL g = ABS(mean) < by.floor[j] ? 0 : mean, slope = g;
     if (penalized) {
+        const REAL l1 = by.l1[j]; /* loaded once, or clang makes no vectors of the loop; `active` below likewise */
         g += by.l2[j] * w;
-        slope = g + (w > 0 ? by.l1[j] : w < 0 ? -by.l1[j] : 0);
+        slope = g + (w > 0 ? l1 : w < 0 ? -l1 : 0);
     }
     const REAL s = by.decay * by.s[j] + by.gain * (slope * slope);
     REAL spread = s;
@@ -86,13 +87,14 @@ static ALWAYS_INLINE NAME(Moved) NAME(update)(const NAME(Update) by, ptrdiff_t j
         by.u[j] = u = by.momentum * by.u[j] + u;
     if (penalized) {
         const REAL sum = w + by.offset[j] - rate * u;
+        const REAL active = by.active[j];
         const REAL deepest = ABS(sum) + SLACK * rate, threshold = by.threshold[j] + rate * by.gathered * by.l1[j] / metric;
         const REAL t = threshold > deepest ? deepest : threshold;
         const REAL offset = sum < -t ? -t : sum > t ? t : sum;
         moved = sum - offset;
         by.threshold[j] = t;
         by.offset[j] = offset;
-        by.active[j] = w != 0 || moved != 0 ? by.t : by.active[j];
+        by.active[j] = (w != 0) | (moved != 0) ? by.t : active;
     } else {
         moved = w - rate * u;
     }
@@ -157,7 +159,7 @@ static ALWAYS_INLINE void NAME(step_many)(const DenseModel *model, const Step *s
     const NAME(Update) by = NAME(begin_update)(model, step);
     const ptrdiff_t n_targets = model->n_targets;
     const REAL *restrict mean = model->mean;
-    REAL *restrict g = model->gradient;
+    REAL *g = model->gradient;
     for (ptrdiff_t j = 0; j <= model->n_features; j++, g += n_targets) {
 #pragma omp simd
         for (ptrdiff_t k = 0; k < n_targets; k++)
@@ -191,4 +193,11 @@ MULTIVERSION static void NAME(step)(const DenseModel *model, const Step *step)
         NAME(step_with)(model, step, 0, 0);
 }
 
-static void NAME(refresh)(const DenseModel *model) { NAME(derive)(model); }
+static void NAME(refresh)(const DenseModel *model)
+{
+    REAL *published = model->published;
+    if (sizeof(REAL) < sizeof(double))
+        for (ptrdiff_t j = 0; j < model->n_padded; j++)
+            published[j] = (REAL)model->average[j];
+    NAME(derive)(model);
+}

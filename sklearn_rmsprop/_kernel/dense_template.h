@@ -182,14 +182,14 @@ MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t 
         NAME(backward_one)(model, rows, n, residual);
 }
 
-MULTIVERSION static void NAME(unpack)(const DenseModel *model, const void *pairs, ptrdiff_t n, double *restrict y)
+MULTIVERSION static void NAME(unpack)(const DenseModel *model, const double *restrict pairs, ptrdiff_t n,
+                                      double *restrict y)
 {
-    const REAL *restrict pair = pairs;
     REAL *restrict column = model->columns;
 #pragma omp simd
     for (ptrdiff_t i = 0; i < n; i++) {
-        column[i] = pair[2 * i];
-        y[i] = pair[2 * i + 1];
+        column[i] = (REAL)pairs[2 * i];
+        y[i] = pairs[2 * i + 1];
     }
 }
 
@@ -213,7 +213,8 @@ MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, co
     for (ptrdiff_t start = 0; start < n; start += MOMENT_ROWS) {
         const ptrdiff_t stop = start + MOMENT_ROWS < n ? start + MOMENT_ROWS : n;
         double block = 0;
-        memset(scratch, 0, 2 * (size_t)n_columns * sizeof(double));
+        memset(block_mean, 0, (size_t)n_columns * sizeof(double));
+        memset(block_square, 0, (size_t)n_columns * sizeof(double));
         for (ptrdiff_t i = start; i < stop; i++) {
             const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
             const double v = at(weight, rows[i]);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
 #define HAS_WIDE 1
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
@@ -43,6 +43,8 @@ const DenseOperations *dense_operations(size_t real_bytes, int wide)
 #if HAS_WIDE
     if (wide)
         return real_bytes == sizeof(float) ? &dense_float_wide : &dense_double_wide;
+#else
+    (void)wide;
 #endif
     return real_bytes == sizeof(float) ? &dense_float : &dense_double;
 }

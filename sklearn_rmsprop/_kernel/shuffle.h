@@ -69,13 +69,9 @@ static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[4]
     shuffle_items((char *)order, sizeof *order, n, generator);
 }
 
-/* `size` is that of a pair of floats or doubles. */
-static inline void shuffle_pairs(void *pairs, size_t size, size_t n, uint64_t generator[4])
+static inline void shuffle_pairs(double *pairs, size_t n, uint64_t generator[4])
 {
-    if (size == 2 * sizeof(float))
-        shuffle_items(pairs, 2 * sizeof(float), n, generator);
-    else
-        shuffle_items(pairs, 2 * sizeof(double), n, generator);
+    shuffle_items((char *)pairs, 2 * sizeof *pairs, n, generator);
 }
 
 /* A shuffle for data that the cache does not hold: blocks of BLOCK_ROWS contiguous rows are shuffled, and then the rows
