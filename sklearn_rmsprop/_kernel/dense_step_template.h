@@ -94,7 +94,7 @@ static ALWAYS_INLINE NAME(Moved) NAME(update)(const NAME(Update) by, ptrdiff_t j
         moved = sum - offset;
         by.threshold[j] = t;
         by.offset[j] = offset;
-        by.active[j] = (w != 0) | (moved != 0) ? by.t : active;
+        by.active[j] = ((w != 0) | (moved != 0)) ? by.t : active;
     } else {
         moved = w - rate * u;
     }
