@@ -162,7 +162,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
 
     shuffle : bool, default=True
         Go through the rows in a new random order in each epoch; False goes through them as they come. Of data beyond
-        1 MB, which the cache may not hold, four neighbouring rows stay within 2048 places of each other: that is
+        16 MB, which the caches may not hold, four neighbouring rows stay within 2048 places of each other: that is
         faster, and with rows sorted by the target as good.
 
     random_state : int, RandomState instance or None, default=None
