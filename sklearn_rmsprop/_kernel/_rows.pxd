@@ -160,6 +160,7 @@ cdef class Rows:
     cdef Order order
     cdef const double[:, ::1] y
     cdef Sequence weights
+    cdef bint _fetches_targets
     cdef object _owners
     cdef void renew(self) noexcept nogil
     cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil
