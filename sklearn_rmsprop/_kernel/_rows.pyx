@@ -117,6 +117,9 @@ def use_wide_vectors(bint wanted):
 # What a chunk of narrow rows holds.
 cdef Py_ssize_t NARROW_CHUNK = WIDEST_NARROW * CHUNK
 
+# The longest that the dense kernel has.
+cdef Py_ssize_t LONGEST_VECTOR_BYTES = LONGEST_VECTOR * sizeof(float)
+
 # Arrays of the dense kernel begin on a cache line: a vector of numbers that lies across two takes longer to load.
 cdef Py_ssize_t LINE_BYTES = 64
 
@@ -142,7 +145,7 @@ cdef class DenseRows(Rows):
         self._room = <char *>rounded_up(<uintptr_t>self._room, LINE_BYTES)
         self._owners += (memory,)
 
-        cdef bint long_enough = self.n_targets > 1 or self.n_features > LONGEST_VECTOR
+        cdef bint long_enough = self.n_targets > 1 or self.n_features * X.itemsize > 2 * LONGEST_VECTOR_BYTES
         self.operations = dense_operations(X.itemsize, wide_vectors and long_enough)
         model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
         model.mean = self._numbers(np.append(mean, real.type(-1)), real)

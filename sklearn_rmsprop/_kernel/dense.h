@@ -12,7 +12,7 @@
  * Arrays with a number per coordinate begin on a cache line and are `n_padded` long, a multiple of LONGEST_VECTOR: a loop
  * over coordinates then has no end left over (on 26 features that took a tenth of the time of single rows). What is beyond
  * the coordinates is zero, and stays so. */
-enum { LONGEST_VECTOR = 16 };
+enum { LONGEST_VECTOR = 16 }; /* in floats */
 
 /* Rows of no more features than these are worked on column by column: see dense_narrow_template.h. */
 enum { WIDEST_NARROW = 8 };
@@ -68,8 +68,8 @@ extern const DenseOperations dense_float, dense_double;
 /* Whether there are operations with vectors of 64 bytes, and they are worth choosing on this processor. */
 int has_wide_vectors(void);
 
-/* Those for floats or doubles, by their size. `wide` only where there are such, and several targets or more than
- * LONGEST_VECTOR features. */
+/* Those for floats or doubles, by their size. `wide` only where there are such, and several targets or rows of
+ * more than two of these vectors. */
 const DenseOperations *dense_operations(size_t real_bytes, int wide);
 
 #endif
