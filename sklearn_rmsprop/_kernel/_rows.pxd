@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
 from sklearn_rmsprop._kernel._order cimport Order
 
@@ -33,6 +33,15 @@ cdef extern from "step.h" nogil:
         double keep
         double correction
         double scale
+
+
+cdef enum:
+    LINE_BYTES = 64
+
+
+cdef inline uintptr_t rounded_up(uintptr_t n, uintptr_t unit) noexcept:
+    """The next multiple of the unit."""
+    return (n + unit - 1) // unit * unit
 
 
 cdef inline Sequence sequence(const double[:] values) noexcept:

@@ -92,11 +92,6 @@ cdef class Rows:
         """Write what was learned into the arrays of the state."""
 
 
-cdef uintptr_t rounded_up(uintptr_t n, uintptr_t unit) noexcept:
-    """The next multiple of the unit."""
-    return (n + unit - 1) // unit * unit
-
-
 cdef int write(const void *numbers, array) except -1:
     """Fill an array from memory."""
     memcpy(<void *>address(array, array.dtype, array.shape, True), numbers, array.nbytes)
@@ -120,9 +115,6 @@ cdef Py_ssize_t NARROW_CHUNK = WIDEST_NARROW * CHUNK
 # The longest that the dense kernel has.
 cdef Py_ssize_t LONGEST_VECTOR_BYTES = LONGEST_VECTOR * sizeof(float)
 
-# Arrays of the dense kernel begin on a cache line: a vector of numbers that lies across two takes longer to load.
-cdef Py_ssize_t LINE_BYTES = 64
-
 
 cdef class DenseRows(Rows):
     """C-contiguous float32 or float64 rows, centred by `mean` on the fly."""
@@ -138,7 +130,8 @@ cdef class DenseRows(Rows):
         model.n_features = self.n_features
         model.n_targets = self.n_targets
         model.n_padded = rounded_up(n_coordinates, LONGEST_VECTOR)
-        # all arrays in one piece, with room to spare: pages that are never touched cost nothing
+        # all arrays in one piece, with room to spare: pages that are never touched cost nothing. Each begins on a cache
+        # line, because a vector of numbers that lies across two takes longer to load.
         cdef Py_ssize_t n_numbers = 16 * model.n_padded + n_panels + 3 * self.n_targets + NARROW_CHUNK
         memory = np.zeros(8 * n_numbers + 24 * LINE_BYTES, np.uint8)
         self._room = <char *>address(memory, np.uint8, memory.shape)
