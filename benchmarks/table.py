@@ -115,6 +115,19 @@ def missed(value):
     return f"{value:.0e}" if value > 1e-12 else "< 1e-12"
 
 
+def short(value):
+    """Return a figure as text: one digit and an exponent where it is small or large."""
+    if value < 1e-12:
+        return "0"  # the rounding of the mean square itself, of either sign
+    text = f"{value:.0e}" if not 0.1 <= value < 100 else f"{value:.2g}"
+    return text.replace("e-0", "e-").replace("e+0", "e")
+
+
+def describe(params):
+    """Return the settings that are not the default."""
+    return ", ".join(f"{name}={value!r}" for name, value in params.items()) or "defaults"
+
+
 def count(number):
     """Return a whole number in short: 54k, 1M."""
     if number >= 1_000_000:
