@@ -185,10 +185,11 @@ class State:
 
     def drop_unused(self, *, momentum: float, centered: bool) -> None:
         """Clear what is not kept up to date while these are off, so that they begin anew once they are on again."""
+        # new arrays of zeros, which take no memory yet
         if momentum == 0:
-            self.velocity.fill(0)
+            self.velocity = np.zeros(self.velocity.shape, self.velocity.dtype)
             if not centered:
-                self.gradient_mean.fill(0)
+                self.gradient_mean = np.zeros(self.gradient_mean.shape, self.gradient_mean.dtype)
 
     def forget(self, share: float) -> None:
         """Let the average go on as if only this share of the steps so far had been done: it forgets them sooner."""
