@@ -1,6 +1,6 @@
 """The benchmark of sklearn-rmsprop: one command, Markdown tables and their figures as JSON.
 
-    python benchmarks/run.py                        # the default tables, about half an hour
+    python benchmarks/run.py                        # the default tables, about twenty minutes
     python benchmarks/run.py --quick                # fewer rows and rounds, under three minutes; ratios are rougher
     python benchmarks/run.py --only epochs fits     # these tables only
     python benchmarks/run.py --only memory_map      # also: scaling; not part of the default
