@@ -17,6 +17,20 @@ from sklearn_rmsprop._kernel import _order
 from sklearn_rmsprop._kernel._order import Order
 
 
+def moving_by_step_sizes(step_sizes, **params):
+    """Return a model without memory: each step moves a coefficient by its size, whatever the size of the gradient."""
+    return RMSpropRegressor(
+        decay_rate=0.0,
+        bias_correction=False,
+        schedule=step_sizes,
+        average=False,
+        tol=None,
+        standardize=False,
+        fit_intercept=False,
+        **params,
+    )
+
+
 def visits(*, n_rows, n_epochs=1, batch_size=1, seed=0, container=np.asarray, weight=None):
     """Return the number (1, 2, ...; 0: none) of the batch that held each row, (epochs, rows)."""
     n_kept = n_rows if weight is None else np.count_nonzero(weight)
@@ -27,18 +41,7 @@ def visits(*, n_rows, n_epochs=1, batch_size=1, seed=0, container=np.asarray, we
         epoch, batch = np.divmod(t - 1, n_batches)
         return (batch + 1) * float(base) ** epoch
 
-    model = RMSpropRegressor(
-        decay_rate=0.0,
-        bias_correction=False,
-        schedule=step_sizes,
-        average=False,
-        batch_size=batch_size,
-        max_iter=n_epochs,
-        tol=None,
-        standardize=False,
-        fit_intercept=False,
-        random_state=seed,
-    )
+    model = moving_by_step_sizes(step_sizes, batch_size=batch_size, max_iter=n_epochs, random_state=seed)
     # So far away that no gradient changes its sign, and that epsilon is nothing beside it.
     y = np.full(n_rows, 1e3 * base**n_epochs)
     model.fit(container(np.eye(n_rows)), y, sample_weight=weight)
@@ -110,18 +113,7 @@ def test_every_row_once_where_rows_are_short(n_features, dtype):
         X, y = np.zeros((n_rows, n_features), dtype), np.full(n_rows, 1e6)
         X[:, -1] = 1
         (X[:, -1] if changed == "x" else y)[row] *= -1
-        model = RMSpropRegressor(
-            decay_rate=0.0,
-            bias_correction=False,
-            schedule=lambda t: 1.0 * t,
-            average=False,
-            batch_size=1,
-            max_iter=1,
-            tol=None,
-            standardize=False,
-            fit_intercept=False,
-            random_state=seed,
-        )
+        model = moving_by_step_sizes(lambda t: 1.0 * t, batch_size=1, max_iter=1, random_state=seed)
         return (n_rows * (n_rows + 1) / 2 - model.fit(X, y).coef_[-1]) / 2
 
     orders = [[place(row, changed, seed=0) for row in range(n_rows)] for changed in ("x", "y")]

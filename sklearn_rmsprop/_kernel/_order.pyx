@@ -37,10 +37,10 @@ cdef class Order:
     def __init__(self, const uint32_t[::1] rows, uint64_t[::1] generator, Py_ssize_t n_bytes):
         self._rows = rows
         self._order = np.array(rows)
-        self._blocks = np.arange(count_blocks(rows.shape[0]), dtype=np.uint32)
         self._generator = generator
         self._cached = n_bytes <= CACHED_BYTES
         self._in_blocks = n_bytes > SHARED_CACHE_BYTES and rows.shape[0] >= FEWEST_ROWS_IN_BLOCKS
+        self._blocks = np.arange(count_blocks(rows.shape[0]) if self._in_blocks else 0, dtype=np.uint32)
 
     cdef void renew(self) noexcept nogil:
         if self._generator is None:

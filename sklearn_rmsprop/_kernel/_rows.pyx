@@ -1,9 +1,9 @@
 """Rows of X together with the coefficients that act on them: what a mini-batch does, whatever the storage.
 
-The classes below own the memory that the C structures point into; the work itself is in dense_template.h and
-csr_template.h. A state is any object with the C-contiguous arrays named below, each (n_features + 1, n_targets) with
-the intercept last; `average` is double, the others of the rows' type. `penalties` are None or two such arrays, those of
-the L1 and of the L2 penalty.
+The classes below own the memory that the C structures point into; the work itself is in dense.c, csr.c and the
+templates beside them. A state is any object with the C-contiguous arrays named below, each (n_features + 1, n_targets)
+with the intercept last; `average` is double, the others of the rows' type. `penalties` are None or two such arrays,
+those of the L1 and of the L2 penalty.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -260,7 +260,7 @@ cdef class CSRRows(Rows):
         self.model.n_targets = self.n_targets
         self.model.intercept_floor = <const double *>address(intercept_floor, np.float64, (self.n_targets,))
         cdef uintptr_t start = address(records, np.uint8, records.shape)
-        self.model.coordinates = <Coordinate *>(start + (-start) % sizeof(Coordinate))
+        self.model.coordinates = <Coordinate *>rounded_up(start, sizeof(Coordinate))
         self.model.visits = <Visit *>address(visits, np.uint8, visits.shape)
         self.model.gradient = <double *>address(gradient, np.float64, shape)
         self.model.slots = <uint32_t *>address(slots, np.uint32, slots.shape)

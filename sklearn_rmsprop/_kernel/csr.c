@@ -104,7 +104,7 @@ static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const Plan *
         drift_on(c, penalty, plan, last, i);
 }
 
-/* The update of dense_template.h, for target `k` of up to BLOCK features: the square roots and divisions, in the middle, are
+/* The update of dense_step_template.h, for target `k` of up to BLOCK features: the square roots and divisions, in the middle, are
  * taken several at a time. One coordinate after the other, they made up a quarter of an epoch. Whoever calls this passes
  * constants for the last two arguments, which drop what is not needed: `extras` are momentum and `centered`. */
 static ALWAYS_INLINE void update(CSRModel *model, const Visit *visits, const double *summed, ptrdiff_t n,
