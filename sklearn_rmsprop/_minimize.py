@@ -321,9 +321,10 @@ def _descend(
     while tol is None or not np.abs(objective.gradient(x)).max() <= tol:
         if nit == maxiter:
             return x, before, nit, ALL_STEPS if tol is None else TOO_FEW_STEPS
-        plan = steps.plan(nit, min(CHECK_EVERY, maxiter - nit), lazy=False)
+        numbers = np.arange(nit + 1, min(nit + CHECK_EVERY, maxiter) + 1)
         # Python's numbers, because NumPy's would make float64 of float32.
-        for rate, decay, keep in zip(plan.rate.tolist(), plan.decay.tolist(), plan.keep.tolist(), strict=True):
+        of_steps = (steps.schedule(numbers).tolist(), steps.decay(numbers).tolist(), steps.keep(numbers).tolist())
+        for rate, decay, keep in zip(*of_steps, strict=True):
             gradient = objective.new_gradient(state.x)
             with np.errstate(all="ignore"):
                 state = rule.step(state, gradient, rate, decay)

@@ -66,29 +66,44 @@ class Optimizer:
     centered: bool
     average: bool
 
+    def decay(self, steps: np.ndarray) -> np.ndarray:
+        """By what the moving averages decay in each of these steps."""
+        return self._decay_limit - self._decay_gain / steps
+
+    def keep(self, steps: np.ndarray) -> np.ndarray:
+        """The share of the published average that each of these steps leaves."""
+        return float(self.average) * (steps - 1) / (steps + ETA)
+
+    @property
+    def _decay_limit(self) -> float:
+        return 1.0 if isinstance(self.decay_rate, str) else float(self.decay_rate)
+
+    @property
+    def _decay_gain(self) -> float:
+        return AUTO_GAIN if isinstance(self.decay_rate, str) else 0.0
+
     def plan(
         self, t: int, n_steps: int, *, rate_factor: float = 1.0, forgotten: int = 0, lazy: bool
     ) -> SimpleNamespace:
-        """The numbers for the `n_steps` steps after step `t`: the sequences of `_kernel/step.h`.
+        """The numbers for the `n_steps` steps after step `t`: what `_kernel/step.h` asks for.
 
         `rate_factor` multiplies the step sizes, and the average takes `forgotten` steps as not done. With `lazy`,
-        also those by which a sparse kernel makes up for steps that passed a coordinate by.
+        also the sequences by which a sparse kernel makes up for steps that passed a coordinate by.
         """
         steps = np.arange(t + 1, t + n_steps + 1)
-        decay = 1 - AUTO_GAIN / steps if isinstance(self.decay_rate, str) else repeated(self.decay_rate, n_steps)
-        before = np.arange(t - forgotten, t - forgotten + n_steps)
-        keep = before / (before + (ETA + 1)) if self.average else repeated(0, n_steps)
         plan = SimpleNamespace(
-            rate=rate_factor * self.schedule(steps), decay=decay, keep=keep,
+            rate=rate_factor * self.schedule(steps),
+            decay_limit=self._decay_limit, decay_gain=self._decay_gain,
+            average=float(self.average), eta=ETA, forgotten=forgotten,
             power=None, decayed=None, inverse_decayed=None, kept=None, inverse_kept=None,
             fading=None, coasting=None, coasting_kept=None,
-            momentum=self.momentum, centered=self.centered, epsilon=self.epsilon, t=t,
+            momentum=self.momentum, centered=self.centered, epsilon=self.epsilon, steps_before=t,
         )  # fmt: skip
         if lazy:
             ones = repeated(1, n_steps + 1)
             plan.power, plan.decayed, plan.inverse_decayed, plan.inverse_kept = ones, ones, ones, ones
             if isinstance(self.decay_rate, str):
-                plan.decayed = np.cumprod(np.concatenate(([1.0], decay)))
+                plan.decayed = np.cumprod(np.concatenate(([1.0], self.decay(steps))))
                 plan.inverse_decayed = 1 / plan.decayed
             else:
                 plan.power = np.power(float(self.decay_rate), np.arange(n_steps + 1))

@@ -18,7 +18,7 @@ def constant(t: np.ndarray, n_steps: int) -> np.ndarray:
 
 def invsqrt(t: np.ndarray, n_steps: int) -> np.ndarray:
     """1 / sqrt(1 + t / 100)."""
-    return 1 / np.sqrt(1 + t / INVSQRT_STEPS)
+    return np.sqrt(INVSQRT_STEPS / (INVSQRT_STEPS + t))
 
 
 def linear(t: np.ndarray, n_steps: int) -> np.ndarray:

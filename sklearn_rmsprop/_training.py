@@ -130,7 +130,7 @@ def train(
         objective = run_check(problem, optimizer, state, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
         history.epochs.append(history.n_iter + n_epochs)
         history.loss_curve.append(problem.in_user_units(objective))
-        if not math.isfinite(objective.sum()):
+        if not math.isfinite(sum(objective.tolist())):
             raise overflow(state, history)
         if held_out is not None:
             problem.rows.store()
@@ -164,12 +164,11 @@ def run_check(problem: Problem, optimizer: Optimizer, state: State, *, n_epochs:
     n_steps = n_epochs * problem.steps_per_epoch
     lazy = isinstance(problem.rows, CSRRows)
     plan = optimizer.plan(state.t, n_steps, rate_factor=rate_factor, forgotten=state.forgotten, lazy=lazy)
-    losses, state.decay_product = run_epochs(
+    loss, state.decay_product = run_epochs(
         problem.rows, problem.loss, plan,
         n_epochs=n_epochs, batch_size=problem.batch_size, decay_product=state.decay_product,
     )  # fmt: skip
     state.t += n_steps
-    loss = losses.sum(axis=0) / n_epochs
     if not problem.objective.is_penalized:
         return loss
     problem.rows.store()

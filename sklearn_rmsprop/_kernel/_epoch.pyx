@@ -32,22 +32,22 @@ def run_epochs(
         The examples, and the state that is updated.
     loss : Loss
     plan : object
-        The sequences of step.h as attributes, for all steps of this call; those of lazy updates may be None for rows
-        that make none.
+        Numbers and sequences of step.h as attributes, for all steps of this call; the sequences of lazy updates may be
+        None for rows that make none.
     n_epochs, batch_size : int
     decay_product : float
         Product of the decay rates of all steps before this call; 0 leaves the moving average uncorrected.
 
     Returns
     -------
-    losses : (n_epochs, n_targets)
+    loss : (n_targets,)
         Weighted mean of the published iterate's loss on the rows that each batch was about to learn from.
     decay_product : float
     """
-    cdef const double[:] rate = plan.rate, decay = plan.decay, keep = plan.keep
+    cdef const double[:] rate = plan.rate
     cdef Py_ssize_t n_targets = rows.n_targets, n = rows.n_examples
-    result = np.zeros((n_epochs, n_targets))
-    cdef double[:, ::1] losses = result
+    result = np.zeros(n_targets)
+    cdef double[::1] total = result
     # on a cache line: vectors that lie across two took a twelfth of an epoch over one column
     cdef double[::1] memory = np.empty(5 * CHUNK * n_targets + LINE_BYTES)
     cdef double *buffers = <double *>rounded_up(<uintptr_t>&memory[0], LINE_BYTES)
@@ -61,16 +61,19 @@ def run_epochs(
     cdef bint weighted = rows.weights.stride != 0
     cdef double common_weight = 1 if weighted else rows.weights.data[0]
     cdef Py_ssize_t epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
+    cdef double n_averaged
     cdef Plan c_plan
     cdef Step step
-    c_plan.rate, c_plan.decay, c_plan.keep = sequence(rate), sequence(decay), sequence(keep)
+    c_plan.rate = sequence(rate)
+    c_plan.decay_limit, c_plan.decay_gain = plan.decay_limit, plan.decay_gain
+    c_plan.average, c_plan.eta, c_plan.forgotten = plan.average, plan.eta, plan.forgotten
     c_plan.power = sequence(plan.power)
     c_plan.decayed, c_plan.inverse_decayed = sequence(plan.decayed), sequence(plan.inverse_decayed)
     c_plan.kept, c_plan.inverse_kept = sequence(plan.kept), sequence(plan.inverse_kept)
     c_plan.fading = sequence(plan.fading)
     c_plan.coasting, c_plan.coasting_kept = sequence(plan.coasting), sequence(plan.coasting_kept)
     c_plan.momentum, c_plan.centered, c_plan.epsilon = plan.momentum, plan.centered, plan.epsilon
-    c_plan.t = plan.t
+    c_plan.steps_before = plan.steps_before
     step.plan = &c_plan
     step.i = 0
     with nogil:
@@ -80,13 +83,16 @@ def run_epochs(
             start = 0
             while start < n:
                 stop = min(start + batch_size, n)
-                step.rate, step.decay, step.keep = rate[step.i], decay[step.i], keep[step.i]
+                step.rate = rate[step.i]
+                n_averaged = c_plan.steps_before + step.i - c_plan.forgotten
+                step.i += 1
+                step.decay = c_plan.decay_limit - c_plan.decay_gain / (c_plan.steps_before + step.i)
+                step.keep = c_plan.average * n_averaged / (n_averaged + (c_plan.eta + 1))
                 decay_product *= step.decay
                 if decay_product < NEGLIGIBLE:
                     decay_product = 0
                 step.correction = 1 / (1 - decay_product)
                 step.scale = common_weight / (stop - start)
-                step.i += 1
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
                     rows.take(start, size, y_chunk, &chunk_weight[0])
@@ -94,7 +100,7 @@ def run_epochs(
                     loss.evaluate(size * n_targets, y_chunk, z, z_published, derivative, loss_chunk)
                     if weighted:
                         weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk)
-                    add_up(size, n_targets, loss_chunk, &losses[epoch, 0])
+                    add_up(size, n_targets, loss_chunk, &total[0])
                     rows.backward(start, size, derivative)
                     start += size
                     cost += size * row_cost
@@ -103,4 +109,4 @@ def run_epochs(
                         check_signals()
                 rows.step(&step)
         rows.finish(&c_plan, step.i)
-    return result * (common_weight / n), decay_product
+    return result * (common_weight / n / n_epochs), decay_product

@@ -10,8 +10,6 @@ cdef extern from "step.h" nogil:
 
     ctypedef struct Plan:
         Sequence rate
-        Sequence decay
-        Sequence keep
         Sequence power
         Sequence decayed
         Sequence inverse_decayed
@@ -20,10 +18,15 @@ cdef extern from "step.h" nogil:
         Sequence fading
         Sequence coasting
         Sequence coasting_kept
+        double decay_limit
+        double decay_gain
+        double average
+        double eta
+        double forgotten
         double momentum
         double centered
         double epsilon
-        double t
+        double steps_before
 
     ctypedef struct Step:
         const Plan *plan

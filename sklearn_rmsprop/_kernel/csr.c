@@ -78,7 +78,7 @@ static void drift_on(Coordinate *c, Penalty *penalty, const Plan *plan, uint32_t
         if (side_before != side_after && penalty->threshold != 0) {
             for (uint32_t step = last; step < i && at(plan->fading, step + 1 - last) != 0; step++) {
                 const double drift = at(plan->rate, step) * at(plan->fading, step + 1 - last) * velocity;
-                move(c, penalty, drift, at(plan->kept, step), plan->t + step + 1);
+                move(c, penalty, drift, at(plan->kept, step), plan->steps_before + step + 1);
             }
             return;
         }
@@ -86,7 +86,7 @@ static void drift_on(Coordinate *c, Penalty *penalty, const Plan *plan, uint32_t
             penalty->offset = to;
             return;
         }
-        penalty->active = plan->t + i;
+        penalty->active = plan->steps_before + i;
     }
     c->coef -= way;
     c->lead += way_kept;
@@ -114,7 +114,7 @@ static ALWAYS_INLINE void update(CSRModel *model, const Visit *visits, const dou
     double gradient[BLOCK], spread[BLOCK], metric[BLOCK];
     const double gain = 1 - step->decay, epsilon = plan->epsilon > DBL_MIN ? plan->epsilon : DBL_MIN;
     const double kept = at(plan->kept, step->i - 1), gathered = 1 / (1 - plan->momentum);
-    const double t = plan->t + (double)step->i;
+    const double t = plan->steps_before + (double)step->i;
     const Gap gap = gap_to(plan, step->i - 1);
     for (ptrdiff_t q = 0; q < n; q++) {
         const ptrdiff_t place = visits[q].feature * n_targets + k;

@@ -43,7 +43,7 @@ static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, co
         .centered = (REAL)plan->centered,
         /* an epsilon that rounds to 0 would make 0/0 of a coordinate without gradient */
         .epsilon = plan->epsilon > SMALLEST ? (REAL)plan->epsilon : SMALLEST,
-        .t = (REAL)(plan->t + (double)step->i),
+        .t = (REAL)(plan->steps_before + (double)step->i),
         .gathered = (REAL)(1 / (1 - plan->momentum)),
         .keep = step->keep,
     };

@@ -1,5 +1,5 @@
 /* What one call of the kernel knows of its update steps. Options arrive here as numbers, never as flags:
- * momentum 0 is no momentum, centered 0 or 1 multiplies the squared mean, keep 0 publishes the last iterate. */
+ * momentum 0 is no momentum, centered 0 or 1 multiplies the squared mean, average 0 publishes the last iterate. */
 #ifndef SKLEARN_RMSPROP_STEP_H
 #define SKLEARN_RMSPROP_STEP_H
 
@@ -15,8 +15,12 @@ typedef struct {
 
 static inline double at(Sequence sequence, int64_t i) { return sequence.data[i * sequence.stride]; }
 
-/* Steps are counted 1, 2, ... within the call. `rate`, `decay` and `keep` hold step i at index i - 1. The others are
- * indexed by a step count 0..T and serve the lazy updates of a sparse model. The decays over a gap (a, b] multiply to
+/* Steps are counted 1, 2, ... within the call. `rate` holds step i at index i - 1. Those that follow in closed form are not
+ * tabulated, which took a tenth of an epoch over one column: in step t = steps_before + i of the fit
+ *     decay = decay_limit - decay_gain / t
+ *     keep = average * n / (n + eta + 1), n = t - 1 - forgotten.
+ * The other sequences are indexed by a step count 0..T and serve the lazy updates of a sparse model. The decays over a gap
+ * (a, b] multiply to
  *     power[b - a] * decayed[b] * inverse_decayed[a]
  * (a constant decay uses the first factor, a varying one the other two). `kept` is an F with keep = F(i-1) / F(i), and
  * `inverse_kept` is 1 / F. With momentum, a velocity 1 in step a makes way in the steps after it:
@@ -24,10 +28,11 @@ static inline double at(Sequence sequence, int64_t i) { return sequence.data[i *
  * up to step b, where fading[k] = momentum^k and coasting[a] = sum of rate * momentum^(i - a) over all steps i > a. In
  * `coasting_kept` each step counts F(i-1) times. */
 typedef struct {
-    Sequence rate, decay, keep;
+    Sequence rate;
     Sequence power, decayed, inverse_decayed, kept, inverse_kept, fading, coasting, coasting_kept;
+    double decay_limit, decay_gain, average, eta, forgotten;
     double momentum, centered, epsilon;
-    double t; /* steps before this call */
+    double steps_before; /* this call */
 } Plan;
 
 /* Steps at the current size that may lie between a coefficient kept at zero by the L1 penalty and its leaving zero. Without
