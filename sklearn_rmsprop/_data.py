@@ -95,7 +95,9 @@ class Units:
 
     def target(self, y: np.ndarray) -> np.ndarray:
         """The targets in the kernel's units."""
-        return np.ascontiguousarray((y - self.y_mean) / self.y_unit)
+        result = y - self.y_mean
+        result /= self.y_unit
+        return result
 
     def weights(self, weight: np.ndarray) -> np.ndarray:
         """The weights in the kernel's units."""

@@ -211,10 +211,8 @@ cdef class PairedRows(DenseRows):
         DenseRows.__init__(self, X, examples, *args)
         self._generator = examples.generator
         # doubles for floats, too: targets are never rounded
-        pairs = np.empty((self.n_examples, 2))
-        pairs[:, 0] = X[examples.order, 0]
-        pairs[:, 1] = examples.y[examples.order, 0]
-        self._pairs = pairs
+        self._pairs = np.empty((self.n_examples, 2))
+        pair_up(examples.order, X, examples.y, self._pairs)
 
     cdef void renew(self) noexcept nogil:
         if self._generator is not None:
@@ -312,6 +310,14 @@ cdef class CSRRows(Rows):
 ctypedef fused Real:
     float
     double
+
+
+def pair_up(const uint32_t[::1] rows, const Real[:, ::1] X, const double[:, ::1] y, double[:, ::1] pairs):
+    """The only number of each row named, and its target beside it."""
+    cdef Py_ssize_t i
+    for i in range(rows.shape[0]):
+        pairs[i, 0] = X[rows[i], 0]
+        pairs[i, 1] = y[rows[i], 0]
 
 
 def read_records(

@@ -200,50 +200,7 @@ MULTIVERSION static void NAME(predict)(const DenseModel *model, ptrdiff_t n, dou
 
 #include "dense_step_template.h"
 
-/* Means and squared deviations of a block of rows in two passes, merged into those so far (Chan, Golub & LeVeque,
- * 1983): as accurate as two passes over everything, at the price of reading it once. */
-MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
-                                       Sequence weight, double *restrict mean, double *restrict variance,
-                                       double *scratch)
-{
-    double *restrict block_mean = scratch, *restrict block_square = scratch + n_columns;
-    double total = 0;
-    memset(mean, 0, (size_t)n_columns * sizeof(double));
-    memset(variance, 0, (size_t)n_columns * sizeof(double));
-    for (ptrdiff_t start = 0; start < n; start += MOMENT_ROWS) {
-        const ptrdiff_t stop = start + MOMENT_ROWS < n ? start + MOMENT_ROWS : n;
-        double block = 0;
-        memset(block_mean, 0, (size_t)n_columns * sizeof(double));
-        memset(block_square, 0, (size_t)n_columns * sizeof(double));
-        for (ptrdiff_t i = start; i < stop; i++) {
-            const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
-            const double v = at(weight, rows[i]);
-            block += v;
-#pragma omp simd
-            for (ptrdiff_t j = 0; j < n_columns; j++)
-                block_mean[j] += v * x[j];
-        }
-        for (ptrdiff_t j = 0; j < n_columns; j++)
-            block_mean[j] /= block;
-        for (ptrdiff_t i = start; i < stop; i++) {
-            const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
-            const double v = at(weight, rows[i]);
-#pragma omp simd
-            for (ptrdiff_t j = 0; j < n_columns; j++)
-                block_square[j] += v * (x[j] - block_mean[j]) * (x[j] - block_mean[j]);
-        }
-        const double share = block / (total + block);
-#pragma omp simd
-        for (ptrdiff_t j = 0; j < n_columns; j++) {
-            const double difference = block_mean[j] - mean[j];
-            mean[j] += share * difference;
-            variance[j] += block_square[j] + difference * difference * share * total;
-        }
-        total += block;
-    }
-    for (ptrdiff_t j = 0; j < n_columns; j++)
-        variance[j] /= total;
-}
+#include "dense_moments_template.h"
 
 const DenseOperations NAME(dense) = {
     .forward = NAME(forward),

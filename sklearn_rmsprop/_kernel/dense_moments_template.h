@@ -1,0 +1,71 @@
+/* Mean and variance of columns, for one REAL. Means and squared deviations of a block of rows are taken in two passes, and
+ * merged into those so far (Chan, Golub & LeVeque, 1983): as accurate as two passes over everything, at the price of reading
+ * it once. */
+
+/* Those of a block of few columns, one by one: `n` rows of these weights, which add up to `total`. */
+static ALWAYS_INLINE void NAME(moments_of_few)(const REAL *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
+                                               const double *restrict weight, double total, double *restrict mean,
+                                               double *restrict square)
+{
+    for (ptrdiff_t j = 0; j < n_columns; j++) {
+        double column[MOMENT_ROWS], sum = 0, sum_of_squares = 0;
+        for (ptrdiff_t i = 0; i < n; i++)
+            column[i] = data[(size_t)rows[i] * (size_t)n_columns + (size_t)j];
+#pragma omp simd reduction(+ : sum)
+        for (ptrdiff_t i = 0; i < n; i++)
+            sum += weight[i] * column[i];
+        mean[j] = sum / total;
+#pragma omp simd reduction(+ : sum_of_squares)
+        for (ptrdiff_t i = 0; i < n; i++)
+            sum_of_squares += weight[i] * (column[i] - mean[j]) * (column[i] - mean[j]);
+        square[j] = sum_of_squares;
+    }
+}
+
+MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
+                                       Sequence weight, double *restrict mean, double *restrict variance,
+                                       double *scratch)
+{
+    double *restrict block_mean = scratch, *restrict block_square = scratch + n_columns;
+    double total = 0;
+    memset(mean, 0, (size_t)n_columns * sizeof(double));
+    memset(variance, 0, (size_t)n_columns * sizeof(double));
+    for (ptrdiff_t start = 0; start < n; start += MOMENT_ROWS, rows += MOMENT_ROWS) {
+        const ptrdiff_t size = n - start < MOMENT_ROWS ? n - start : MOMENT_ROWS;
+        double block_weight[MOMENT_ROWS], block = 0;
+        for (ptrdiff_t i = 0; i < size; i++)
+            block += block_weight[i] = at(weight, rows[i]);
+        if (n_columns <= FEW_COLUMNS) {
+            NAME(moments_of_few)(data, n_columns, rows, size, block_weight, block, block_mean, block_square);
+        } else {
+            memset(block_mean, 0, (size_t)n_columns * sizeof(double));
+            memset(block_square, 0, (size_t)n_columns * sizeof(double));
+            for (ptrdiff_t i = 0; i < size; i++) {
+                const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
+                const double v = block_weight[i];
+#pragma omp simd
+                for (ptrdiff_t j = 0; j < n_columns; j++)
+                    block_mean[j] += v * x[j];
+            }
+            for (ptrdiff_t j = 0; j < n_columns; j++)
+                block_mean[j] /= block;
+            for (ptrdiff_t i = 0; i < size; i++) {
+                const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
+                const double v = block_weight[i];
+#pragma omp simd
+                for (ptrdiff_t j = 0; j < n_columns; j++)
+                    block_square[j] += v * (x[j] - block_mean[j]) * (x[j] - block_mean[j]);
+            }
+        }
+        total += block;
+        const double share = block / total, before = total - block;
+#pragma omp simd
+        for (ptrdiff_t j = 0; j < n_columns; j++) {
+            const double difference = block_mean[j] - mean[j];
+            mean[j] += share * difference;
+            variance[j] += block_square[j] + difference * difference * share * before;
+        }
+    }
+    for (ptrdiff_t j = 0; j < n_columns; j++)
+        variance[j] /= total;
+}
