@@ -132,13 +132,13 @@ static ALWAYS_INLINE void update(CSRModel *model, const Visit *visits, const dou
         if (extras) {
             c->gradient_mean = decay * c->gradient_mean + gain * slope;
             spread[q] -= plan->centered * (c->gradient_mean * c->gradient_mean);
+            spread[q] = spread[q] < 0 ? 0 : spread[q];
         }
         gradient[q] = g;
     }
 #pragma omp simd
     for (ptrdiff_t q = 0; q < n; q++) {
-        const double clamped = spread[q] < 0 ? 0 : spread[q];
-        metric[q] += sqrt(clamped * step->correction) + epsilon;
+        metric[q] += sqrt(spread[q] * step->correction) + epsilon;
         gradient[q] /= metric[q];
     }
     for (ptrdiff_t q = 0; q < n; q++) {

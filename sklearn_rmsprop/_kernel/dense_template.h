@@ -127,10 +127,12 @@ static ALWAYS_INLINE void NAME(backward_rows)(const DenseModel *model, const uin
         r[k] = (REAL)residual[k];
     }
     UNROLL(2) for (ptrdiff_t j = 0; j < whole; j += NAME(LANES)) {
-        NAME(Lanes) gj = *NAME(lanes)(g + j);
-        for (ptrdiff_t k = 0; k < n_rows; k++)
-            gj += *NAME(lanes)(x[k] + j) * r[k];
-        *NAME(lanes_to)(g + j) = gj;
+        /* added to the gradient at once: row by row, each four rows waited for the four before, a twentieth of an epoch
+         * over 12 columns */
+        NAME(Lanes) sum = *NAME(lanes)(x[0] + j) * r[0];
+        for (ptrdiff_t k = 1; k < n_rows; k++)
+            sum += *NAME(lanes)(x[k] + j) * r[k];
+        *NAME(lanes_to)(g + j) += sum;
     }
     if (whole < d)
         for (ptrdiff_t k = 0; k < n_rows; k++)
