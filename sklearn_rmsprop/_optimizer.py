@@ -55,6 +55,13 @@ def spread(values: np.ndarray, places: np.ndarray, n: int) -> np.ndarray:
     return result
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """The hyper-parameters: what does not change during a fit. `schedule` maps step numbers to step sizes."""
@@ -178,18 +185,61 @@ class State:
         return duplicate
 
     def widened(self, now: np.ndarray | None, then: np.ndarray | None, n: int) -> "State":
-        """A state of its own of the coordinates `then`; those that this one lacks are zero.
+        """The state of the coordinates `then`, this one if it is; those that this one lacks are zero.
 
         This one's are `now`, all among `then`. Both are ascending numbers below `n`, or None for all of these.
         """
         if now is None or (then is not None and len(then) == len(now)):
-            return self.copy()
+            return self
         places, length = (now, n) if then is None else (np.searchsorted(then, now), len(then))
         wider = copy(self)
         wider.generator = self.generator.copy()
         for name in STATE_ARRAYS:
             setattr(wider, name, spread(getattr(self, name), places, length))
         return wider
+
+    def take(self, places: np.ndarray) -> "State":
+        """A state of its own of the coordinates at these places only."""
+        part = copy(self)
+        part.generator = self.generator.copy()
+        for name in STATE_ARRAYS:
+            setattr(part, name, getattr(self, name)[places])
+        return part
+
+    def idle(self, n_steps: int, optimizer: Optimizer) -> "State":
+        """The state after steps in which no coordinate has a gradient.
+
+        Without momentum the coefficients stand still meanwhile, and what penalties did to them, but averages go on.
+        Arrays that stay as they are it shares with this state, and cannot write to.
+        """
+        later = copy(self)
+        later.t += n_steps
+        steps = np.arange(self.t + 1, later.t + 1)
+        decay, keep = optimizer.decay(steps).prod(), optimizer.keep(steps - self.forgotten).prod()
+        for name in STATE_ARRAYS:
+            setattr(later, name, read_only(getattr(self, name)))
+        later.coef = self.coef.copy()
+        later.average = self.average - self.coef
+        later.average *= keep
+        later.average += self.coef
+        later.square = self.square * self.square.dtype.type(decay)
+        if optimizer.centered:
+            later.gradient_mean = self.gradient_mean * self.gradient_mean.dtype.type(decay)
+        return later
+
+    def put(self, places: np.ndarray, part: "State") -> None:
+        """Take over all that `part` has become, which is a state of the coordinates at these places."""
+        for name, value in vars(part).items():
+            if name not in STATE_ARRAYS:
+                setattr(self, name, value)
+                continue
+            array = getattr(self, name)
+            if not array.flags.writeable:
+                if np.array_equal(array[places], value):
+                    continue
+                array = array.copy()
+                setattr(self, name, array)
+            array[places] = value
 
     def move_origin(self, by: np.ndarray) -> None:
         """Express the same model in features that are smaller by `by`: only the intercept changes."""

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -30,7 +31,7 @@ from sklearn_rmsprop._objective import LOSSES, PENALTIES, Objective, make_object
 from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator, spread
 from sklearn_rmsprop._schedules import ENDING, SCHEDULES, Schedule, make_schedule
 from sklearn_rmsprop._stopping import Stopping
-from sklearn_rmsprop._training import make_stopping, pose_problem, train
+from sklearn_rmsprop._training import count_steps, make_stopping, pose_problem, train
 from sklearn_rmsprop._validation import HeldOut, hold_out, make_held_out
 
 # Data of these types is taken as it is; everything else becomes the first.
@@ -487,7 +488,10 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             if sample.y.shape[1] != n_targets:
                 raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
             monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
-            _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
+            if first:
+                _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
+            else:
+                state, history = self._train_further(sample, units, objective, state, monitor)
             self._publish(sample, units, state, history, before)
         return self
 
@@ -573,6 +577,17 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             sample, standardize=self.standardize, fit_intercept=self.fit_intercept, level=objective.level
         )
 
+    def _optimizer(self, n_steps: int) -> Optimizer:
+        """What the parameters say of the update, in a run that may take so many steps."""
+        return Optimizer(
+            schedule=make_schedule(self.schedule, self.learning_rate, n_steps),
+            decay_rate=self.decay_rate,
+            epsilon=self.epsilon,
+            momentum=self.momentum,
+            centered=self.centered,
+            average=self.average,
+        )
+
     def _start(
         self,
         sample: Sample,
@@ -597,25 +612,47 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         max_iter: int,
         monitor: Monitor,
         held_out: HeldOut | None = None,
+        penalty_elsewhere: np.ndarray | float = 0.0,
     ) -> tuple[Stopping, History]:
         """Run the training loop on `state`."""
         with units.origin_for(sample.X, state):
             problem = pose_problem(
                 sample, units, objective, state,
                 fit_intercept=self.fit_intercept, batch_size=self.batch_size, shuffle=self.shuffle,
+                penalty_elsewhere=penalty_elsewhere,
             )  # fmt: skip
-            optimizer = Optimizer(
-                schedule=make_schedule(self.schedule, self.learning_rate, max_iter * problem.steps_per_epoch),
-                decay_rate=self.decay_rate,
-                epsilon=self.epsilon,
-                momentum=self.momentum,
-                centered=self.centered,
-                average=self.average,
-            )
+            optimizer = self._optimizer(max_iter * problem.steps_per_epoch)
             stopping = make_stopping(problem, tol, self.n_iter_no_change, max_iter, validating=held_out is not None)
             history = train(problem, optimizer, state, stopping, monitor=monitor, held_out=held_out)
         state.drop_unused(momentum=self.momentum, centered=self.centered)
         return stopping, history
+
+    def _train_further(
+        self, sample: Sample, units: Units, objective: Objective, state: State, monitor: Monitor
+    ) -> tuple[State, History]:
+        """Run one epoch from a state, which stays as it is, to another.
+
+        Of a million columns that were met before, a few rows meet some hundred. Where the others stand still, the
+        kernel is given these only.
+        """
+        part = narrow(replace(sample, coordinates=None))
+        places = part.coordinates
+        if places is None or self.momentum > 0 or units.x_mean.any():
+            state = state.copy()
+            _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
+            return state, history
+        n_steps = count_steps(len(sample.order), self.batch_size)
+        trained, state = state.take(places), state.idle(n_steps, self._optimizer(n_steps))
+        elsewhere: np.ndarray | float = 0.0
+        if objective.is_penalized:
+            all_of_it, of_part = state.published()[:-1], state.take(places).published()[:-1]
+            elsewhere = objective.penalty(all_of_it, units.y_unit) - objective.penalty(of_part, units.y_unit)
+        _, history = self._train(
+            part, units.take(places), objective, trained, tol=None, max_iter=1, monitor=monitor,
+            penalty_elsewhere=elsewhere,
+        )  # fmt: skip
+        state.put(places, trained)
+        return state, history
 
     def _publish(
         self, sample: Sample, units: Units, state: State, history: History, before: History | None = None

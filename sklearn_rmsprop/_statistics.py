@@ -110,9 +110,12 @@ def touch_probability(X: sparse.csr_matrix, order: np.ndarray, batch_size: int) 
         count += np.bincount(rows.indices[taken], minlength=X.shape[1])
     n_rows = len(order)
     whole, rest = divmod(n_rows, batch_size)
-    other = np.maximum(n_rows - count, 0)
+    present = count > 0
+    other = np.maximum(n_rows - count[present], 0)
     met = whole * met_by(batch_size, n_rows, other) + (met_by(rest, n_rows, other) if rest else 0)
-    return np.where(count > 0, met / (whole + (rest > 0)), 1.0)
+    result = np.ones(X.shape[1])
+    result[present] = met / (whole + (rest > 0))
+    return result
 
 
 def met_by(batch_size: int, n_rows: int, other: np.ndarray) -> np.ndarray:

@@ -22,6 +22,11 @@ from sklearn_rmsprop._validation import HeldOut
 STEPS_PER_CHECK = 100
 
 
+def count_steps(n_rows: int, batch_size: int | None) -> int:
+    """Steps of an epoch; without a batch size one with all rows."""
+    return math.ceil(n_rows / (batch_size or n_rows))
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is fitted, fixed during the fit: rows with their targets and weights in the kernel's units."""
@@ -32,10 +37,12 @@ class Problem:
     y_unit: np.ndarray
     loss: Loss
     batch_size: int
+    # of coefficients that are not trained, per target
+    penalty_elsewhere: np.ndarray | float
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        return math.ceil(self.rows.n_examples / self.batch_size)
+        return count_steps(self.rows.n_examples, self.batch_size)
 
     @cached_property
     def null_loss(self) -> np.ndarray:
@@ -62,6 +69,7 @@ def pose_problem(
     fit_intercept: bool,
     batch_size: int | None,
     shuffle: bool,
+    penalty_elsewhere: np.ndarray | float = 0.0,
 ) -> Problem:
     """The problem in the kernel's units, its rows tied to `state`."""
     n_rows = len(sample.order)
@@ -80,6 +88,7 @@ def pose_problem(
         y_unit=units.y_unit,
         loss=objective.loss(units.y_unit),
         batch_size=batch_size,
+        penalty_elsewhere=penalty_elsewhere,
     )
 
 
@@ -172,4 +181,4 @@ def run_check(problem: Problem, optimizer: Optimizer, state: State, *, n_epochs:
     if not problem.objective.is_penalized:
         return loss
     problem.rows.store()
-    return loss + problem.objective.penalty(state.published()[:-1], problem.y_unit)
+    return loss + problem.objective.penalty(state.published()[:-1], problem.y_unit) + problem.penalty_elsewhere
