@@ -11,6 +11,7 @@ small_batches  the same with batches of 1 and 8 rows
 peer_epochs    one pass against other mini-batch fits
 convergence    seconds to within 1e-2, 1e-3 and 1e-4 of the optimum, untuned, beside all peers
 fits           whole fits with the defaults, beside SGDRegressor's
+streams        one call of partial_fit, beside SGDRegressor's
 targets        16 and 64 targets in one pass against as many fits
 threads        two Python threads that fit at once against one
 memory         peak extra memory of a fit
@@ -37,6 +38,7 @@ import memory
 import memory_map
 import peer_epochs
 import scaling
+import streams
 import targets
 import threads
 from table import as_json
@@ -48,6 +50,7 @@ TABLES = {
     "peer_epochs": peer_epochs.report,
     "convergence": convergence.report,
     "fits": fits.report,
+    "streams": streams.report,
     "targets": targets.report,
     "threads": threads.report,
     "memory": memory.report,
