@@ -3,7 +3,6 @@
 from functools import partial
 from statistics import median
 
-import numpy as np
 from data import gaussian, label, zipf_csr
 from sklearn.linear_model import SGDRegressor
 from table import Table, figure, milliseconds, ratio, text
@@ -24,7 +23,7 @@ def streams(quick):
     }
 
 
-def compare(name, X, y, n_rows, n_rounds, n_calls):
+def compare(name, X, y, n_rows, *, n_rounds, n_calls):
     """Return the record of calls of so many rows."""
     models = {"ours": RMSpropRegressor(random_state=0), "sgd": SGDRegressor(penalty=None, random_state=0)}
     chunk, targets = X[:n_rows], y[:n_rows]
@@ -51,7 +50,8 @@ def report(quick, progress):
     records = []
     for name, (X, y) in streams(quick).items():
         progress(f"streams: {name}")
-        records.extend(compare(name, X, y, n_rows, *((3, 5) if quick else (7, 20))) for n_rows in CHUNKS)
+        size = {"n_rounds": 3, "n_calls": 5} if quick else {"n_rounds": 7, "n_calls": 20}
+        records.extend(compare(name, X, y, n_rows, **size) for n_rows in CHUNKS)
     columns = {
         "data": text("data"),
         "rows": text("n_rows"),
