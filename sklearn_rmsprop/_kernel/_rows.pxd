@@ -103,6 +103,7 @@ cdef extern from "dense.h" nogil:
         double *shift_published
 
     ctypedef struct DenseOperations:
+        Py_ssize_t lanes
         void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *, double *) noexcept nogil
         void (*backward)(const DenseModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
         void (*unpack)(const DenseModel *, const double *, Py_ssize_t, double *) noexcept nogil

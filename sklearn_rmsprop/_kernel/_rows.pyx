@@ -122,6 +122,8 @@ cdef class DenseRows(Rows):
     def __init__(self, X, examples, state, mean, inverse_unit, floor, penalties):
         Rows.__init__(self, X, X.nbytes, examples)
         self.row_cost = self.n_features * self.n_targets
+        cdef bint long_enough = self.n_targets > 1 or self.n_features * X.itemsize > 2 * LONGEST_VECTOR_BYTES
+        self.operations = dense_operations(X.itemsize, wide_vectors and long_enough)
         self._state = state
         real = X.dtype
         cdef DenseModel *model = &self.model
@@ -129,7 +131,7 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t n_panels = 2 * self.n_features * (self.n_targets + LONGEST_VECTOR) if self.n_targets > 1 else 0
         model.n_features = self.n_features
         model.n_targets = self.n_targets
-        model.n_padded = rounded_up(n_coordinates, LONGEST_VECTOR)
+        model.n_padded = rounded_up(n_coordinates, self.operations.lanes)
         # all arrays in one piece, with room to spare: pages that are never touched cost nothing. Each begins on a cache
         # line, because a vector of numbers that lies across two takes longer to load.
         cdef Py_ssize_t n_numbers = 16 * model.n_padded + n_panels + 3 * self.n_targets + NARROW_CHUNK
@@ -138,8 +140,6 @@ cdef class DenseRows(Rows):
         self._room = <char *>rounded_up(<uintptr_t>self._room, LINE_BYTES)
         self._owners += (memory,)
 
-        cdef bint long_enough = self.n_targets > 1 or self.n_features * X.itemsize > 2 * LONGEST_VECTOR_BYTES
-        self.operations = dense_operations(X.itemsize, wide_vectors and long_enough)
         model.x = <const void *>address(X, real, (self.n_rows, self.n_features))
         model.mean = self._numbers(np.append(mean, real.type(-1)), real)
         model.inverse_unit = self._numbers(inverse_unit, real)

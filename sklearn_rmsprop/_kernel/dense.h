@@ -9,7 +9,7 @@
  * the intercept last. Rows are centred on the fly, x - mean, at one correction per batch instead of one per row; `shift` is
  * what that takes off a row's prediction. The intercept is like a feature that is always 0 and has the mean -1.
  *
- * Arrays with a number per coordinate begin on a cache line and are `n_padded` long, a multiple of LONGEST_VECTOR: a loop
+ * Arrays with a number per coordinate begin on a cache line and are `n_padded` long, whole vectors: a loop
  * over coordinates then has no end left over (on 26 features that took a tenth of the time of single rows). What is beyond
  * the coordinates is zero, and stays so. */
 enum { LONGEST_VECTOR = 16 }; /* in floats */
@@ -44,6 +44,7 @@ typedef struct {
 } DenseModel;
 
 typedef struct {
+    ptrdiff_t lanes; /* of a vector of `real` */
     /* z = (x - mean) . w + intercept of the rows named, for the iterate and for the published one.
      * `n_ahead` >= n rows are named in all: those after the n-th come next, and are fetched early. */
     void (*forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, double *z,

@@ -205,6 +205,7 @@ MULTIVERSION static void NAME(predict)(const DenseModel *model, ptrdiff_t n, dou
 #include "dense_moments_template.h"
 
 const DenseOperations NAME(dense) = {
+    .lanes = NAME(LANES),
     .forward = NAME(forward),
     .backward = NAME(backward),
     .unpack = NAME(unpack),
