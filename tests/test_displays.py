@@ -89,7 +89,8 @@ def test_the_display_stores_what_it_draws():
 
 
 def test_the_best_of_the_validation_scores_is_marked():
-    model = regressor(early_stopping=True, schedule="constant", average=False, max_iter=60).fit(*problem())
+    parameters = {"early_stopping": True, "schedule": "constant", "average": False, "max_iter": 60, "random_state": 5}
+    model = regressor(**parameters).fit(*problem())
     line = TrainingCurveDisplay.from_estimator(model).validation_line_
     np.testing.assert_array_equal(line.get_ydata(), model.validation_scores_)
     assert line.get_markevery() == [np.argmax(model.validation_scores_)] != [0]

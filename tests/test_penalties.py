@@ -285,10 +285,15 @@ def with_irrelevant_columns(seed=0):
 def test_support_is_that_of_scikit_learn(alpha, l1_ratio):
     X, y = oracles.diabetes_standardised()
     exact = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=1e-10, max_iter=100_000).fit(X, y)
-    model = RMSpropRegressor(penalty="elasticnet", alpha=alpha, l1_ratio=l1_ratio, random_state=0).fit(X, y)
-    # Nobody can tell on which side of zero coefficients smaller than a hundredth of the largest are.
-    clear = (exact.coef_ == 0) | (np.abs(exact.coef_) > 0.01 * np.abs(exact.coef_).max())
-    np.testing.assert_array_equal((model.coef_ != 0)[clear], (exact.coef_ != 0)[clear])
+    # Which coefficients are zero is a narrow thing where one is small, or would leave zero if its gradient were a little
+    # larger: of two columns correlated 0.9 a fit may take the other one, as a quarter of the seeds do with alpha=3.
+    gradient = X.T @ (y - exact.predict(X)) / len(y) - alpha * (1 - l1_ratio) * exact.coef_
+    leaves = np.abs(gradient) > 0.97 * alpha * l1_ratio
+    clear = np.where(exact.coef_ == 0, ~leaves, np.abs(exact.coef_) > 0.03 * np.abs(exact.coef_).max())
+    assert clear.sum() >= 7
+    for seed in range(3):
+        model = RMSpropRegressor(penalty="elasticnet", alpha=alpha, l1_ratio=l1_ratio, random_state=seed).fit(X, y)
+        np.testing.assert_array_equal((model.coef_ != 0)[clear], (exact.coef_ != 0)[clear])
 
 
 @every_container

@@ -28,8 +28,8 @@ cdef class Order:
     ----------
     rows : (n,) uint32
         Numbers of the rows that take part.
-    generator : (4,) uint64 or None
-        State of the random number generator, advanced in place; None leaves the rows as they come.
+    generator : (2,) uint64 or None
+        State of the random number generator (see shuffle.h), advanced in place; None leaves the rows as they come.
     n_bytes : int
         Size of the data.
     """

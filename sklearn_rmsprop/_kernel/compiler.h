@@ -3,6 +3,10 @@
 #define SKLEARN_RMSPROP_COMPILER_H
 
 #include <limits.h> /* any header of glibc's defines __GLIBC__ */
+#include <stdint.h>
+#if defined(_MSC_VER) && defined(_M_X64)
+#include <intrin.h>
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
@@ -35,5 +39,22 @@
 #else
 #define MULTIVERSION
 #endif
+
+/* The lower half of a product of 128 bits, and the upper one. */
+static ALWAYS_INLINE uint64_t multiply(uint64_t a, uint64_t b, uint64_t *high)
+{
+#if defined(__SIZEOF_INT128__)
+    const unsigned __int128 product = (unsigned __int128)a * b;
+    *high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+#elif defined(_MSC_VER) && defined(_M_X64)
+    return _umul128(a, b, high);
+#else
+    const uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+    const uint64_t cross = a_high * b_low + (a_low * b_low >> 32), other = a_low * b_high + (uint32_t)cross;
+    *high = a_high * b_high + (cross >> 32) + (other >> 32);
+    return a * b;
+#endif
+}
 
 #endif
