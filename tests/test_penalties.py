@@ -285,8 +285,8 @@ def with_irrelevant_columns(seed=0):
 def test_support_is_that_of_scikit_learn(alpha, l1_ratio):
     X, y = oracles.diabetes_standardised()
     exact = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=1e-10, max_iter=100_000).fit(X, y)
-    # Which coefficients are zero is a narrow thing where one is small, or would leave zero if its gradient were a little
-    # larger: of two columns correlated 0.9 a fit may take the other one, as a quarter of the seeds do with alpha=3.
+    # Whether a coefficient is zero is a narrow thing if it is small, or leaves zero as soon as its gradient is a little
+    # larger: of two columns correlated 0.9 a fit may take the other one, as with alpha=3 a quarter of the seeds do.
     gradient = X.T @ (y - exact.predict(X)) / len(y) - alpha * (1 - l1_ratio) * exact.coef_
     leaves = np.abs(gradient) > 0.97 * alpha * l1_ratio
     clear = np.where(exact.coef_ == 0, ~leaves, np.abs(exact.coef_) > 0.03 * np.abs(exact.coef_).max())
