@@ -278,4 +278,6 @@ class State:
 
 def seed_generator(random_state: np.random.RandomState) -> np.ndarray:
     """Draw a state for the kernel's generator, whose first number is odd."""
-    return random_state.randint(1, np.iinfo(np.int64).max, size=2, dtype=np.int64).astype(np.uint64) | np.uint64([1, 0])
+    generator = random_state.randint(1, np.iinfo(np.int64).max, size=2, dtype=np.int64).astype(np.uint64)
+    generator[0] |= np.uint64(1)
+    return generator
