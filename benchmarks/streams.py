@@ -11,15 +11,16 @@ from timing import interleaved
 from sklearn_rmsprop import RMSpropRegressor
 
 CHUNKS = (32, 1000)
+# Rows and columns of the sparse data.
+SIZE, QUICK_SIZE = (300_000, 1 << 20), (30_000, 1 << 17)
 
 
 def streams(quick):
     """Return ``{name: (X, y)}``: the rows that a model learned from before; the first of them come again."""
-    n_columns = 1 << (17 if quick else 20)
     return {
         "dense": gaussian(10_000, 50),
         # As of text whose words are hashed: the columns of all rows before are many times those of the next few.
-        "sparse": zipf_csr(30_000 if quick else 300_000, n_columns, 33),
+        "sparse": zipf_csr(*(QUICK_SIZE if quick else SIZE), 33),
     }
 
 

@@ -128,9 +128,9 @@ class Optimizer:
 
 @dataclass
 class State:
-    """What changes during a fit: a value that is created, copied and stored; only the kernel mutates it.
+    """What changes during a fit: a value that is created, copied and stored; what is stored is not mutated any more.
 
-    The arrays are (n_features + 1, n_targets), the intercept last.
+    The arrays are (n_features + 1, n_targets), the intercept last. Read-only ones may be shared with earlier states.
 
     Attributes
     ----------
@@ -185,9 +185,10 @@ class State:
         return duplicate
 
     def widened(self, now: np.ndarray | None, then: np.ndarray | None, n: int) -> "State":
-        """The state of the coordinates `then`, this one if it is; those that this one lacks are zero.
+        """The state of the coordinates `then`; those that this one lacks are zero.
 
-        This one's are `now`, all among `then`. Both are ascending numbers below `n`, or None for all of these.
+        This one's are `now`, all among `then`. Both are ascending numbers below `n`, or None for all of these. If they
+        are the same, it is this very state: copy it before it is written to.
         """
         if now is None or (then is not None and len(then) == len(now)):
             return self
@@ -209,8 +210,8 @@ class State:
     def idle(self, n_steps: int, optimizer: Optimizer) -> "State":
         """The state after steps in which no coordinate has a gradient.
 
-        Without momentum the coefficients stand still meanwhile, and what penalties did to them, but averages go on.
-        Arrays that stay as they are it shares with this state, and cannot write to.
+        Without momentum the coefficients stand still meanwhile, and so do the threshold, the offset and the last active
+        step, but the moving averages go on. Arrays that stay as they are it shares with this state, as read-only views.
         """
         later = copy(self)
         later.t += n_steps
@@ -228,7 +229,10 @@ class State:
         return later
 
     def put(self, places: np.ndarray, part: "State") -> None:
-        """Take over all that `part` has become, which is a state of the coordinates at these places."""
+        """Take over all that `part` has become, which is a state of the coordinates at these places.
+
+        An array that is read-only is another state's, too: where it changes, a copy takes its place.
+        """
         for name, value in vars(part).items():
             if name not in STATE_ARRAYS:
                 setattr(self, name, value)

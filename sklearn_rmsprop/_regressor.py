@@ -632,9 +632,10 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
     ) -> tuple[State, History]:
         """Run one epoch from a state, which stays as it is, to another.
 
-        Of a million columns that were met before, a few rows meet some hundred. Where the others stand still, the
-        kernel is given these only.
+        Where the columns without entries stand still, the kernel is not given these: a few rows have entries in some
+        hundred columns, but a million may have been met before.
         """
+        # their places within the sample, which may itself have left out columns
         part = narrow(replace(sample, coordinates=None))
         places = part.coordinates
         if places is None or self.momentum > 0 or units.x_mean.any():
@@ -652,6 +653,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             penalty_elsewhere=elsewhere,
         )  # fmt: skip
         state.put(places, trained)
+        state.drop_unused(momentum=self.momentum, centered=self.centered)
         return state, history
 
     def _publish(

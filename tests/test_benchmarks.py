@@ -30,6 +30,7 @@ import peer_epochs
 import peers
 import run
 import scaling
+import streams
 import table
 import targets
 import threads
@@ -71,6 +72,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(targets, "N_TARGETS", (3,))
     monkeypatch.setattr(targets, "gaussian", lambda n_rows, n_columns: gaussian(300, 4))
     monkeypatch.setattr(threads, "SHAPES", ((100, 2),))
+    monkeypatch.setattr(streams, "QUICK_SIZE", (200, 500))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ def tiny(monkeypatch):
         (peer_epochs.report, 1),
         (convergence.report, None),
         (fits.report, 2),
+        (streams.report, 4),
         (targets.report, 1),
         (threads.report, 1 if len(timing.ALLOWED) > 1 else 0),
         (scaling.report, 2),

@@ -141,6 +141,7 @@ def test_the_model_at_a_check_is_that_of_a_fit_that_stops_there(parameters, cont
 def test_with_rows_held_out_the_model_at_a_check_is_the_best_so_far(container):
     X, y = problem()
     recorder = Recorder()
+    # a seed whose best check is neither the first nor the last
     parameters = {"early_stopping": True, "schedule": "constant", "average": False, "max_iter": 60, "random_state": 5}
     model = regressor(**parameters).set_callbacks(recorder).fit(container(X), y)
     best = [int(np.argmax(model.validation_scores_[: n + 1])) for n in range(len(model.validation_scores_))]

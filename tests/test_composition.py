@@ -65,9 +65,9 @@ def test_grid_search_over_two_jobs(backend):
 
 
 def test_cross_val_score():
-    ours, exact = cross_val_score(pipeline(), X, Y), cross_val_score(LinearRegression(), X, Y)
-    # what is left of the fit's 1e-4 in directions that hardly matter on the training rows: 0.012 at worst of 30 seeds
-    np.testing.assert_allclose(ours, exact, atol=0.02)
+    # Larger batches come closer on a small table: of 20 seeds the worst was off by 0.003, with the default by 0.011.
+    ours, exact = cross_val_score(pipeline(batch_size=256), X, Y), cross_val_score(LinearRegression(), X, Y)
+    np.testing.assert_allclose(ours, exact, atol=5e-3)
 
 
 def test_sample_weight_is_routed():

@@ -89,6 +89,7 @@ def test_the_display_stores_what_it_draws():
 
 
 def test_the_best_of_the_validation_scores_is_marked():
+    # a seed whose best check is not the first
     parameters = {"early_stopping": True, "schedule": "constant", "average": False, "max_iter": 60, "random_state": 5}
     model = regressor(**parameters).fit(*problem())
     line = TrainingCurveDisplay.from_estimator(model).validation_line_

@@ -15,6 +15,7 @@ from scipy import sparse, stats
 from sklearn_rmsprop import RMSpropRegressor
 from sklearn_rmsprop._kernel import _order
 from sklearn_rmsprop._kernel._order import Order
+from sklearn_rmsprop._optimizer import seed_generator
 
 
 def moving_by_step_sizes(step_sizes, **params):
@@ -133,7 +134,7 @@ IN_BLOCKS = 1 << 40
 def test_an_order_holds_each_row_once(n_rows, n_bytes):
     """Rows that take part have any numbers; every epoch has its own order."""
     rows = np.sort(np.random.default_rng(0).choice(10 * n_rows, n_rows, replace=False)).astype(np.uint32)
-    order = Order(rows, np.array([1, 2, 3, 4], dtype=np.uint64), n_bytes)
+    order = Order(rows, np.array([1, 2], dtype=np.uint64), n_bytes)
     epochs = [order.draw() for _ in range(3)]
     for epoch in epochs:
         np.testing.assert_array_equal(np.sort(epoch), rows)
@@ -142,11 +143,41 @@ def test_an_order_holds_each_row_once(n_rows, n_bytes):
         assert not np.array_equal(epochs[1], epochs[2])
 
 
+def test_the_generator_is_the_one_of_the_literature():
+    """The order is that of the reference: 128 bits times the multiplier, the upper half of which serves two rows."""
+    n_rows, multiplier = 1001, 0xDA942042E4DD58B5
+    generator = seed_generator(np.random.RandomState(0))
+    assert generator.shape == (2,)
+    state = int(generator[1]) << 64 | int(generator[0])
+    expected, draws = list(range(n_rows)), []
+    for left in range(n_rows, 1, -1):
+        if not draws:
+            state = state * multiplier % 2**128
+            upper = state >> 64
+            draws = [upper >> 32] if left == 2 else [upper & 0xFFFFFFFF, upper >> 32]
+        product = draws.pop(0) * left
+        assert product % 2**32 >= left  # nothing is drawn again, but once in four million rows
+        other = product >> 32
+        expected[left - 1], expected[other] = expected[other], expected[left - 1]
+    assert Order(np.arange(n_rows, dtype=np.uint32), generator, 0).draw().tolist() == expected
+
+
+@pytest.mark.parametrize("state", [[1], [1, 2, 3], [0, 0], [2, 1]], ids=str)
+def test_a_state_that_is_none_is_refused(state):
+    with pytest.raises(ValueError, match="two numbers, the first of them odd"):
+        Order(np.arange(3, dtype=np.uint32), np.array(state, dtype=np.uint64), 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_seed_makes_a_state(seed):
+    assert seed_generator(np.random.RandomState(seed))[0] % 2 == 1
+
+
 @pytest.mark.parametrize("n_bytes", [0, IN_BLOCKS], ids=["full", "in blocks"])
 def test_every_row_comes_everywhere(n_bytes):
     """In which tenth of an epoch a row comes is uniform, for the first, a middle and the last row."""
     n_rows, n_epochs = 20_003, 500
-    order = Order(np.arange(n_rows, dtype=np.uint32), np.array([1, 2, 3, 4], dtype=np.uint64), n_bytes)
+    order = Order(np.arange(n_rows, dtype=np.uint32), np.array([1, 2], dtype=np.uint64), n_bytes)
     places = np.array([np.argsort(order.draw())[[0, n_rows // 2, n_rows - 1]] for _ in range(n_epochs)])
     for row in range(3):
         counts = np.bincount(places[:, row] * 10 // n_rows, minlength=10)
@@ -157,7 +188,7 @@ def test_every_row_comes_everywhere(n_bytes):
 def test_in_blocks_a_batch_is_from_everywhere():
     """Batches of 32 from rows in order have the spread, and nearly the mean, of random rows."""
     n_rows = 65_536
-    order = Order(np.arange(n_rows, dtype=np.uint32), np.array([1, 2, 3, 4], dtype=np.uint64), IN_BLOCKS)
+    order = Order(np.arange(n_rows, dtype=np.uint32), np.array([1, 2], dtype=np.uint64), IN_BLOCKS)
     batches = order.draw().reshape(-1, 32) / n_rows
     # of uniform numbers: variance 1/12, of a mean of 32 of them 1/32 of it, and of the 512 places of a pool 1/512 more;
     # the variance of 2048 means is itself known to 3 %

@@ -358,6 +358,23 @@ def test_leaving_out_columns_without_entries_changes_nothing(parameters, monkeyp
         np.testing.assert_allclose(losses, same_losses, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("name", "on", "off"), [("momentum", 0.9, 0.0), ("centered", True, False)])
+def test_what_is_switched_off_and_on_again_begins_anew_in_all_columns(name, on, off, monkeypatch):
+    """Also in those that had no entries meanwhile."""
+
+    def stream():
+        *_, model = wide_stream(**{name: on})
+        rng = np.random.default_rng(1)
+        for value in (off, on):
+            model.set_params(**{name: value}).partial_fit(*wide_rows(rng, np.arange(20)))
+        return model.partial_fit(sparse.csr_array(rng.normal(size=(40, 500))), rng.normal(size=(40, 2)))
+
+    left_out = stream()
+    monkeypatch.setattr("sklearn_rmsprop._regressor.narrow", lambda sample, learned=None: sample)
+    coef = stream().coef_
+    np.testing.assert_allclose(left_out.coef_, coef, rtol=0, atol=1e-13 * np.abs(coef).max())
+
+
 def test_columns_without_entries_are_left_out():
     """The state holds the columns met so far, and all of them once most have been met."""
     sizes = [len(model._state.coef) for model in wide_stream()]

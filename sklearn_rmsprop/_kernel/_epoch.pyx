@@ -60,7 +60,7 @@ def run_epochs(
     # Equal weights do not reach the rows: the step and the sum of the losses take them into account.
     cdef bint weighted = rows.weights.stride != 0
     cdef double common_weight = 1 if weighted else rows.weights.data[0]
-    cdef Py_ssize_t _, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
+    cdef Py_ssize_t _epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
     cdef double n_averaged
     cdef Plan c_plan
     cdef Step step
@@ -78,7 +78,7 @@ def run_epochs(
     step.i = 0
     with nogil:
         rows.start(&c_plan)
-        for _ in range(n_epochs):
+        for _epoch in range(n_epochs):
             rows.renew()
             start = 0
             while start < n:

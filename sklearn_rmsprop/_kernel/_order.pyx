@@ -35,6 +35,8 @@ cdef class Order:
     """
 
     def __init__(self, const uint32_t[::1] rows, uint64_t[::1] generator, Py_ssize_t n_bytes):
+        if generator is not None and (generator.shape[0] != 2 or generator[0] % 2 == 0):
+            raise ValueError("a generator's state is two numbers, the first of them odd")
         self._rows = rows
         self._order = np.array(rows)
         self._generator = generator

@@ -44,7 +44,8 @@
 static ALWAYS_INLINE uint64_t multiply(uint64_t a, uint64_t b, uint64_t *high)
 {
 #if defined(__SIZEOF_INT128__)
-    const unsigned __int128 product = (unsigned __int128)a * b;
+    __extension__ typedef unsigned __int128 uint128;
+    const uint128 product = (uint128)a * b;
     *high = (uint64_t)(product >> 64);
     return (uint64_t)product;
 #elif defined(_MSC_VER) && defined(_M_X64)

@@ -9,9 +9,9 @@
  * the intercept last. Rows are centred on the fly, x - mean, at one correction per batch instead of one per row; `shift` is
  * what that takes off a row's prediction. The intercept is like a feature that is always 0 and has the mean -1.
  *
- * Arrays with a number per coordinate begin on a cache line and are `n_padded` long, whole vectors: a loop
- * over coordinates then has no end left over (on 26 features that took a tenth of the time of single rows). What is beyond
- * the coordinates is zero, and stays so. */
+ * Arrays with a number per coordinate begin on a cache line and are `n_padded` long, whole vectors: a loop over coordinates
+ * then has no end left over (on 26 features that took a tenth of the time of single rows). What is beyond the coordinates is
+ * zero, and stays so. */
 enum { LONGEST_VECTOR = 16 }; /* in floats */
 
 /* Rows of no more features than these are worked on column by column: see dense_narrow_template.h. */
@@ -44,7 +44,7 @@ typedef struct {
 } DenseModel;
 
 typedef struct {
-    ptrdiff_t lanes; /* of a vector of `real` */
+    ptrdiff_t lanes; /* numbers in a vector */
     /* z = (x - mean) . w + intercept of the rows named, for the iterate and for the published one.
      * `n_ahead` >= n rows are named in all: those after the n-th come next, and are fetched early. */
     void (*forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, double *z,

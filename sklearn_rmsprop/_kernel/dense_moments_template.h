@@ -57,14 +57,14 @@ MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, co
                     block_square[j] += v * (x[j] - block_mean[j]) * (x[j] - block_mean[j]);
             }
         }
-        total += block;
-        const double share = block / total, before = total - block;
+        const double share = block / (total + block);
 #pragma omp simd
         for (ptrdiff_t j = 0; j < n_columns; j++) {
             const double difference = block_mean[j] - mean[j];
             mean[j] += share * difference;
-            variance[j] += block_square[j] + difference * difference * share * before;
+            variance[j] += block_square[j] + difference * difference * share * total;
         }
+        total += block;
     }
     for (ptrdiff_t j = 0; j < n_columns; j++)
         variance[j] /= total;

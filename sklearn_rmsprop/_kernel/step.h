@@ -19,8 +19,8 @@ static inline double at(Sequence sequence, int64_t i) { return sequence.data[i *
  * tabulated, which took a tenth of an epoch over one column: in step t = steps_before + i of the fit
  *     decay = decay_limit - decay_gain / t
  *     keep = average * n / (n + eta + 1), n = t - 1 - forgotten.
- * The other sequences are indexed by a step count 0..T and serve the lazy updates of a sparse model. The decays over a gap
- * (a, b] multiply to
+ * The other sequences are indexed by a step count 0..T and serve the lazy updates of a sparse model. Over a gap (a, b] the
+ * decays multiply to
  *     power[b - a] * decayed[b] * inverse_decayed[a]
  * (a constant decay uses the first factor, a varying one the other two). `kept` is an F with keep = F(i-1) / F(i), and
  * `inverse_kept` is 1 / F. With momentum, a velocity 1 in step a makes way in the steps after it:

@@ -1,0 +1,34 @@
+"""What is measured of the columns before a fit."""
+
+import numpy as np
+import pytest
+
+from sklearn_rmsprop._kernel._rows import column_moments
+from sklearn_rmsprop._optimizer import repeated
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_columns", [1, 2, 6, 7, 20])
+@pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 100])
+def test_moments_of_columns_far_from_zero(n_rows, n_columns, dtype):
+    """As two passes in double find them; of few columns and of many, of blocks of rows and of what is left."""
+    rng = np.random.default_rng(n_rows)
+    X = (100 + rng.normal(size=(2 * n_rows, n_columns)) * np.logspace(-3, 3, n_columns)).astype(dtype)
+    rows = np.sort(rng.choice(2 * n_rows, n_rows, replace=False)).astype(np.uint32)
+    for weight in (rng.exponential(size=2 * n_rows), repeated(2.0, 2 * n_rows)):
+        mean, variance = column_moments(X, rows, weight)
+        taken = X[rows].astype(np.float64)
+        expected = np.average(taken, axis=0, weights=weight[rows])
+        # roundings of sums of up to 100 numbers as large as 3000, and of squares of these
+        np.testing.assert_allclose(mean, expected, rtol=1e-14, atol=1e-12)
+        squares = np.average((taken - expected) ** 2, axis=0, weights=weight[rows])
+        np.testing.assert_allclose(variance, squares, rtol=1e-10, atol=1e-24)
+
+
+def test_rows_of_tiny_weight_count_for_their_weight():
+    """Though they come first: a block of 32 rows that differs from all others, which are equal."""
+    X = np.zeros((132, 1))
+    X[:32] = 1
+    weight = np.where(X[:, 0] == 1, 1e-17, 1.0)
+    _, variance = column_moments(X, np.arange(132, dtype=np.uint32), weight)
+    np.testing.assert_allclose(variance, 32e-17 / 100, rtol=1e-12)
