@@ -624,7 +624,6 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             optimizer = self._optimizer(max_iter * problem.steps_per_epoch)
             stopping = make_stopping(problem, tol, self.n_iter_no_change, max_iter, validating=held_out is not None)
             history = train(problem, optimizer, state, stopping, monitor=monitor, held_out=held_out)
-        state.drop_unused(momentum=self.momentum, centered=self.centered)
         return stopping, history
 
     def _train_further(
@@ -635,10 +634,12 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         Where the columns without entries stand still, the kernel is not given these: a few rows have entries in some
         hundred columns, but a million may have been met before.
         """
-        # their places within the sample, which may itself have left out columns
-        part = narrow(replace(sample, coordinates=None))
+        others_stand_still = self.momentum == 0 and not units.x_mean.any()
+        # coordinates are places within the sample here, which may itself have left out columns
+        part = replace(sample, coordinates=None)
+        part = narrow(part) if others_stand_still else part
         places = part.coordinates
-        if places is None or self.momentum > 0 or units.x_mean.any():
+        if places is None:
             state = state.copy()
             _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
             return state, history
@@ -653,7 +654,6 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             penalty_elsewhere=elsewhere,
         )  # fmt: skip
         state.put(places, trained)
-        state.drop_unused(momentum=self.momentum, centered=self.centered)
         return state, history
 
     def _publish(
@@ -679,6 +679,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         self.loss_curve_ = history.loss_curve
         self._epochs = history.epochs
         self._coordinates = coordinates
+        state.drop_unused(momentum=self.momentum, centered=self.centered)
         self._state = state
 
     @contextmanager
