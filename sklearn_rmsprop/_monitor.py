@@ -53,7 +53,7 @@ class Monitor:
     """Hooks of a training run; these do nothing."""
 
     def start(self, n_checks: int, null_loss: Callable[[], float]) -> None:
-        """Before training: at most so many checks to come; `null_loss()` is the loss of the best constant."""
+        """Before training: at most so many checks to come; `null_loss()` is the best constant's loss on their rows."""
 
     def begin_check(self) -> None:
         """Before the epochs that lead to a check."""

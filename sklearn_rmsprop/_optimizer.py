@@ -102,13 +102,13 @@ class Optimizer:
             rate=rate_factor * self.schedule(steps),
             decay_limit=self._decay_limit, decay_gain=self._decay_gain,
             average=float(self.average), eta=ETA, forgotten=forgotten,
-            power=None, decayed=None, inverse_decayed=None, kept=None, inverse_kept=None,
+            power=None, decayed=None, inverse_decayed=None, kept=None,
             fading=None, coasting=None, coasting_kept=None,
             momentum=self.momentum, centered=self.centered, epsilon=self.epsilon, steps_before=t,
         )  # fmt: skip
         if lazy:
             ones = repeated(1, n_steps + 1)
-            plan.power, plan.decayed, plan.inverse_decayed, plan.inverse_kept = ones, ones, ones, ones
+            plan.power, plan.decayed, plan.inverse_decayed = ones, ones, ones
             if isinstance(self.decay_rate, str):
                 plan.decayed = np.cumprod(np.concatenate(([1.0], self.decay(steps))))
                 plan.inverse_decayed = 1 / plan.decayed
@@ -116,7 +116,6 @@ class Optimizer:
                 plan.power = np.power(float(self.decay_rate), np.arange(n_steps + 1))
             if self.average:
                 plan.kept = kept(np.arange(t - forgotten, t - forgotten + n_steps + 1))
-                plan.inverse_kept = 1 / np.maximum(plan.kept, 1)
             else:
                 plan.kept = repeated(0, n_steps + 1)
             if self.momentum > 0:

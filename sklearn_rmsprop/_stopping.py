@@ -1,5 +1,7 @@
 """When to stop, and why."""
 
+import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -57,37 +59,74 @@ class Stopping:
         n_drops: int = 0,
         validating: bool = False,
     ):
-        self.threshold = threshold
         self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
         self.rate_factor = 1.0
         self._n_drops = n_drops
         self._no_change: Reason = "validation" if validating else "converged"
         self.reason: Reason | None = None
-        self._to_beat: np.ndarray | float = np.inf
+        # per target; none without a threshold
+        self._least = [] if threshold is None else threshold.tolist()
+        self._to_beat = [math.inf] * len(self._least)
         self._n_unchanged = 0
 
-    def check(self, n_iter: int, losses: np.ndarray, *, asked: bool = False) -> bool:
+    @property
+    def improved(self) -> bool:
+        """Whether the last check is the best so far, that the next ones are compared with."""
+        return self._n_unchanged == 0
+
+    def check(
+        self,
+        n_iter: int,
+        losses: np.ndarray,
+        *,
+        asked: bool = False,
+        exact: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None,
+    ) -> bool:
         """Whether to stop after `n_iter` epochs, the last of which had these losses, one per target.
 
-        `asked`: whether a callback has asked to stop.
+        `asked`: whether a callback has asked to stop. `exact`: where the losses are those of a sample of the rows, a
+        function that returns the losses of all rows, at the best check and now. The sample says when to look at them.
         """
-        if self.threshold is not None:
-            improved = losses < self._to_beat
-            if improved.any():
-                self._to_beat = np.where(improved, losses - self.threshold, self._to_beat)
-                self._n_unchanged = 0
-            else:
-                self._n_unchanged += 1
-            nothing_left = (losses <= self.threshold).all()
-            if nothing_left or (self._n_unchanged >= self.n_iter_no_change and self._n_drops == 0):
-                self.reason = self._no_change
-            elif self._n_unchanged >= self.n_iter_no_change:
-                self._n_drops -= 1
-                self._n_unchanged = 0
-                self.rate_factor *= DROP
+        if self._least:
+            now = losses.tolist()
+            self._compare(now)
+            if exact is not None and self._has_ceased(now):
+                at_best, exactly_now = (loss.tolist() for loss in exact())
+                each = zip(exactly_now, at_best, self._least, strict=True)
+                if any(loss < best - least for loss, best, least in each):
+                    self._begin_at(now)
+                now = exactly_now
+            if self._has_ceased(now):
+                if self._n_drops == 0 or self._nothing_left(now):
+                    self.reason = self._no_change
+                else:
+                    self._n_drops -= 1
+                    self._n_unchanged = 0
+                    self.rate_factor *= DROP
         if self.reason is None and asked:
             self.reason = "callback"
         if self.reason is None and n_iter >= self.max_iter:
             self.reason = "max_iter"
         return self.reason is not None
+
+    # Loops over targets below, because with one, as there mostly is, arrays take several times as long.
+
+    def _compare(self, losses: list[float]) -> None:
+        """Count the checks without improvement."""
+        self._n_unchanged += 1
+        for k, loss in enumerate(losses):
+            if loss < self._to_beat[k]:
+                self._to_beat[k] = loss - self._least[k]
+                self._n_unchanged = 0
+
+    def _begin_at(self, losses: list[float]) -> None:
+        """Take these for the best so far."""
+        self._to_beat = [loss - least for loss, least in zip(losses, self._least, strict=True)]
+        self._n_unchanged = 0
+
+    def _nothing_left(self, losses: list[float]) -> bool:
+        return all(loss <= least for loss, least in zip(losses, self._least, strict=True))
+
+    def _has_ceased(self, losses: list[float]) -> bool:
+        return self._n_unchanged >= self.n_iter_no_change or self._nothing_left(losses)

@@ -16,16 +16,14 @@ from sklearn_rmsprop._update import Moments, Rule
 
 @dataclass
 class Path:
-    """Every published iterate of a run, the start first, and the progressive loss of each epoch.
+    """Every published iterate of a run, the start first.
 
     `coef[k]` and `intercept[k]` have the shapes of the estimator's `coef_` and `intercept_` after k
-    steps. `epoch_losses[e]` holds one value a target: the weighted mean over the rows of epoch e of
-    the loss, without the penalty, that the average made on a row before it was trained on.
+    steps.
     """
 
     coef: np.ndarray
     intercept: np.ndarray
-    epoch_losses: np.ndarray
 
 
 def step_sizes(schedule, learning_rate, n_steps):
@@ -139,22 +137,18 @@ def follow(
     steps_per_epoch = -(-n_rows // batch_size)
     rates = np.broadcast_to(rates, epochs * steps_per_epoch)
     published = [start]
-    losses = np.zeros((epochs, n_targets))
     for epoch in range(epochs):
         order = np.arange(n_rows) if orders is None else orders[epoch]
         for first in range(0, n_rows, batch_size):
             batch = order[first : first + batch_size]
             x, v = columns[batch], weight[batch, np.newaxis]
 
-            _, seen = derivative_and_loss(x @ coordinates.averaged - targets[batch], loss, delta, quantile)
-            losses[epoch] += np.sum(v * seen, axis=0) / n_rows
-
             slope, _ = derivative_and_loss(x @ coordinates.w - targets[batch], loss, delta, quantile)
             met = (x != 0).any(axis=0)[:, np.newaxis] if sparse else np.True_
             coordinates.step(x.T @ (v * slope) / len(batch), rates[coordinates.t], l1 * met, l2 * met, met)
             published.append(coordinates.published())
 
-    return _path(np.array(published), n_features, losses, np.ndim(y))
+    return _path(np.array(published), n_features, np.ndim(y))
 
 
 class _Coordinates:
@@ -254,7 +248,7 @@ def follow_standardized(
     )
     coef = path.coef * y_unit[..., np.newaxis] / x_unit
     intercept = y_mean + y_unit * path.intercept - coef @ x_mean
-    return Path(coef, intercept, path.epoch_losses * loss_unit)
+    return Path(coef, intercept)
 
 
 def _origin_and_unit(a, weight, centred):
@@ -313,14 +307,14 @@ def _positive_weight_rows(X, y, sample_weight):
     return X[kept], y[kept], weight[kept] / weight[kept].mean()
 
 
-def _path(published, n_features, losses, y_ndim):
+def _path(published, n_features, y_ndim):
     """Split iterates (steps, coordinates, targets) into the estimator's coef_ and intercept_."""
     coef = published[:, :n_features].swapaxes(1, 2)
     fitted = published.shape[1] > n_features
     intercept = published[:, n_features] if fitted else np.zeros(coef.shape[:2])
     if y_ndim == 1:
         coef, intercept = coef[:, 0], intercept[:, 0]
-    return Path(coef, intercept, losses)
+    return Path(coef, intercept)
 
 
 def follow_epochs(X, y, params, epochs, sample_weight=None, **options):
@@ -347,7 +341,7 @@ def follow_epochs(X, y, params, epochs, sample_weight=None, **options):
         **options,
     )
     coef, intercept = path.coef[::steps_per_epoch], path.intercept[::steps_per_epoch]
-    return Path(coef, intercept, path.epoch_losses)
+    return Path(coef, intercept)
 
 
 def assert_model(model, coef, intercept, rtol=1e-10):

@@ -1,10 +1,9 @@
-"""When a fit stops and why, what it reports, how its steps shrink, and that it lets other threads run."""
+"""What a fit reports, how its steps shrink, and that it lets other threads run."""
 
 import pickle
 import threading
 import time
 from importlib.util import find_spec
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,67 +12,12 @@ from scipy import sparse
 from sklearn_rmsprop import RMSpropRegressor
 from sklearn_rmsprop._monitor import History, Monitor, Monitors
 from sklearn_rmsprop._schedules import SCHEDULES, make_schedule
-from sklearn_rmsprop._stopping import IN_WORDS, Reason, Stopping
 
 
 def problem(n_rows=500, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 4))
     return X, X @ [1.0, -2.0, 3.0, 0.5] + rng.normal(size=n_rows)
-
-
-def run(stopping, losses):
-    """Return after how many checks, one an epoch, the rule stops."""
-    for n_iter, loss in enumerate(losses, start=1):
-        if stopping.check(n_iter, np.atleast_1d(loss)):
-            return n_iter
-    return None
-
-
-def test_stops_after_so_many_checks_without_improvement():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
-    assert run(stopping, [5, 4, 3, 2.95, 2.94, 2.93, 1]) == 6
-    assert stopping.reason == "converged"
-
-
-def test_improvement_is_measured_from_the_best():
-    """Small gains add up, and a setback is none."""
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
-    assert run(stopping, [5, 4.96, 4.92, 4.88, 6, 4.84, 4.76, 4.75, 4.74, 4.73]) == 10
-
-
-def test_stops_at_once_where_nothing_is_left():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
-    assert run(stopping, [5, 0.1]) == 2
-    assert stopping.reason == "converged"
-
-
-def test_several_targets_wait_for_the_last():
-    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100)
-    assert run(stopping, [[5, 5], [5, 4], [5, 3], [5, 3], [5, 3]]) == 5
-
-
-def test_stops_at_the_limit():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=4)
-    assert run(stopping, [5, 4, 3, 2, 1]) == 4
-    assert stopping.reason == "max_iter"
-
-
-def test_stops_when_asked_to():
-    """It has converged all the same if it has, and has not run out of epochs if asked with the last of them."""
-    for losses, reason in [([5, 4, 3], "callback"), ([5, 4, 0], "converged")]:
-        stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=3)
-        asked = [stopping.check(n + 1, np.array([losses[n]]), asked=n == 2) for n in range(3)]
-        assert asked == [False, False, True]
-        assert stopping.reason == reason
-
-
-def test_every_reason_has_words():
-    assert set(IN_WORDS) == set(get_args(Reason))
-
-
-def test_without_tolerance_only_the_limit_counts():
-    assert run(Stopping(None, n_iter_no_change=1, max_iter=7), [0.0] * 10) == 7
 
 
 @pytest.mark.parametrize("n_rows", [10, 500, 5000])
@@ -102,11 +46,11 @@ def test_tol_is_a_fraction_of_what_there_is_to_gain():
 
 
 def test_loss_curve_is_half_the_mean_squared_error_of_the_published_model():
-    """In the target's units, and on the rows before they are learned from: nearly still, it is the final model's."""
-    X, y = problem(5000)
+    """In the target's units; of more than 4096 rows, of some."""
+    X, y = problem(4096)
     model = RMSpropRegressor(random_state=0).fit(X, 100 * y + 7)
     mse = np.mean((model.predict(X) - 100 * y - 7) ** 2)
-    assert model.loss_curve_[-1] == pytest.approx(mse / 2, rel=1e-3)
+    assert model.loss_curve_[-1] == pytest.approx(mse / 2, rel=1e-9)
     assert model.loss_curve_[0] > model.loss_curve_[-1]
     still = RMSpropRegressor(learning_rate=1e-12, max_iter=1, tol=None).fit(X, y)
     assert still.loss_curve_ == [pytest.approx(y.var() / 2)]
@@ -139,7 +83,7 @@ def table(printed):
 
 
 def test_verbose_prints_a_line_a_check(capsys):
-    X, y = problem(5000)
+    X, y = problem(4000)
     model = RMSpropRegressor(verbose=1, max_iter=3, tol=None, random_state=0).fit(X, y)
     header, (epoch, loss, explained, seconds), end = table(capsys.readouterr().out)
     assert header == ["epoch", "loss", "explained", "seconds"]
@@ -150,6 +94,16 @@ def test_verbose_prints_a_line_a_check(capsys):
     assert end == ["Stopped after 3 epochs: max_iter is reached."]
     RMSpropRegressor(max_iter=3, tol=None).fit(X, y)
     assert capsys.readouterr().out == ""
+
+
+def test_of_many_rows_verbose_explains_a_sample(capsys):
+    """Loss and best constant are of the same rows: their ratio varies by less than either."""
+    X, y = problem(20_000)
+    y = y + 100
+    model = RMSpropRegressor(verbose=1, random_state=0).fit(X, y)
+    _, (_, _, explained, _), _ = table(capsys.readouterr().out)
+    # of 4096 squared errors, a fifteenth of y's variance, the mean has a standard error of 0.0015 of that variance
+    assert explained[-1] == pytest.approx(model.score(X, y), abs=0.005)
 
 
 def test_verbose_prints_the_mean_over_targets(capsys):

@@ -1,24 +1,16 @@
-"""The epochs between two checks: shuffle, predict, loss, gradient, update, without the GIL."""
+"""The epochs between two checks: shuffle, predict, gradient, update, without the GIL."""
 
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uintptr_t
 
 import numpy as np
 
 from sklearn_rmsprop._kernel._losses cimport Loss
-from sklearn_rmsprop._kernel._rows cimport CHUNK, LINE_BYTES, Plan, Rows, Step, add_up, rounded_up, sequence, weigh
-
-# Numbers of X that are read between two looks at pending signals (Ctrl-C): some 20 ms.
-cdef Py_ssize_t COST_BETWEEN_SIGNALS = 1 << 26
-
+from sklearn_rmsprop._kernel._rows cimport CHUNK, LINE_BYTES, Plan, Rows, Step, rounded_up, sequence, weigh
+from sklearn_rmsprop._kernel._signals cimport check_signals
 
 # A product of decays that no longer changes its correction. Left to shrink on it becomes a subnormal number, with which
 # each operation takes a hundred times as long: a third of all time on one column.
 cdef double NEGLIGIBLE = 1e-30
-
-
-cdef int check_signals() except -1 with gil:
-    return PyErr_CheckSignals()
 
 
 def run_epochs(
@@ -40,24 +32,19 @@ def run_epochs(
 
     Returns
     -------
-    loss : (n_targets,)
-        Weighted mean of the published iterate's loss on the rows that each batch was about to learn from.
     decay_product : float
+        That of the steps so far.
     """
     cdef const double[:] rate = plan.rate
     cdef Py_ssize_t n_targets = rows.n_targets, n = rows.n_examples
-    result = np.zeros(n_targets)
-    cdef double[::1] total = result
     # on a cache line: vectors that lie across two took a twelfth of an epoch over one column
-    cdef double[::1] memory = np.empty(5 * CHUNK * n_targets + LINE_BYTES)
+    cdef double[::1] memory = np.empty(3 * CHUNK * n_targets + LINE_BYTES)
     cdef double *buffers = <double *>rounded_up(<uintptr_t>&memory[0], LINE_BYTES)
     cdef double[::1] chunk_weight = np.empty(CHUNK)
     cdef double *y_chunk = buffers + 0 * CHUNK * n_targets
     cdef double *z = buffers + 1 * CHUNK * n_targets
-    cdef double *z_published = buffers + 2 * CHUNK * n_targets
-    cdef double *derivative = buffers + 3 * CHUNK * n_targets
-    cdef double *loss_chunk = buffers + 4 * CHUNK * n_targets
-    # Equal weights do not reach the rows: the step and the sum of the losses take them into account.
+    cdef double *derivative = buffers + 2 * CHUNK * n_targets
+    # Equal weights do not reach the rows: the step takes them into account.
     cdef bint weighted = rows.weights.stride != 0
     cdef double common_weight = 1 if weighted else rows.weights.data[0]
     cdef Py_ssize_t _epoch, start, stop, size, row_cost = rows.row_cost + 8, cost = 0
@@ -69,7 +56,7 @@ def run_epochs(
     c_plan.average, c_plan.eta, c_plan.forgotten = plan.average, plan.eta, plan.forgotten
     c_plan.power = sequence(plan.power)
     c_plan.decayed, c_plan.inverse_decayed = sequence(plan.decayed), sequence(plan.inverse_decayed)
-    c_plan.kept, c_plan.inverse_kept = sequence(plan.kept), sequence(plan.inverse_kept)
+    c_plan.kept = sequence(plan.kept)
     c_plan.fading = sequence(plan.fading)
     c_plan.coasting, c_plan.coasting_kept = sequence(plan.coasting), sequence(plan.coasting_kept)
     c_plan.momentum, c_plan.centered, c_plan.epsilon = plan.momentum, plan.centered, plan.epsilon
@@ -96,17 +83,14 @@ def run_epochs(
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
                     rows.take(start, size, y_chunk, &chunk_weight[0])
-                    rows.forward(start, size, &step, z, z_published)
-                    loss.evaluate(size * n_targets, y_chunk, z, z_published, derivative, loss_chunk)
+                    rows.forward(start, size, &step, z)
+                    loss.differentiate(size * n_targets, y_chunk, z, derivative)
                     if weighted:
-                        weigh(size, n_targets, &chunk_weight[0], derivative, loss_chunk)
-                    add_up(size, n_targets, loss_chunk, &total[0])
+                        weigh(size, n_targets, &chunk_weight[0], derivative)
                     rows.backward(start, size, derivative)
                     start += size
                     cost += size * row_cost
-                    if cost > COST_BETWEEN_SIGNALS:
-                        cost = 0
-                        check_signals()
+                    check_signals(&cost)
                 rows.step(&step)
         rows.finish(&c_plan, step.i)
-    return result * (common_weight / n / n_epochs), decay_product
+    return decay_product

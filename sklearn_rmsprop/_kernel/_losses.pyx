@@ -1,13 +1,19 @@
-"""Losses on a mini-batch: the choice among them is paid once a batch, not once a row."""
+"""Losses: of a mini-batch, where the choice among them is paid once a batch and not once a row, and of many rows."""
 
 from libc.stdint cimport uint32_t
 
 import numpy as np
 
-from sklearn_rmsprop._kernel._rows cimport CHUNK, Sequence, add_up, gather, sequence, weigh
+from sklearn_rmsprop._kernel._rows cimport CHUNK, Rows, Sequence, add_up, gather, sequence, weigh
+from sklearn_rmsprop._kernel._signals cimport check_signals
 
 cdef extern from "losses.h" nogil:
-    Pointwise squared_error, absolute_error, huber, quantile, epsilon_insensitive, squared_epsilon_insensitive
+    Pointwise squared_error_loss_each, squared_error_derivative_each
+    Pointwise absolute_error_loss_each, absolute_error_derivative_each
+    Pointwise huber_loss_each, huber_derivative_each
+    Pointwise quantile_loss_each, quantile_derivative_each
+    Pointwise epsilon_insensitive_loss_each, epsilon_insensitive_derivative_each
+    Pointwise squared_epsilon_insensitive_loss_each, squared_epsilon_insensitive_derivative_each
 
 
 cdef class Loss:
@@ -26,90 +32,111 @@ cdef class Loss:
         repeated[:] = shape
         self.shape = repeated.ravel()
 
-    cdef void evaluate(
-        self, Py_ssize_t n, const double *y, const double *z, const double *z_published, double *derivative,
-        double *loss,
-    ) noexcept nogil:
-        """Fill `derivative` with dloss/dz(y, z) and `loss` with loss(y, z_published), each `n` numbers.
+    cdef void measure(self, Py_ssize_t n, const double *y, const double *z, double *loss) noexcept nogil:
+        """The loss of each of `n` predictions, at most CHUNK rows times targets."""
+        self.losses(n, &self.shape[0], y, z, loss)
 
-        `n` is at most CHUNK rows times targets. `z` are the predictions of the current iterate, from which the gradient
-        is taken; `z_published` those of the iterate that is going to be published, whose loss decides when to stop.
-        """
-        self.pointwise(n, &self.shape[0], y, z, z_published, derivative, loss)
+    cdef void differentiate(self, Py_ssize_t n, const double *y, const double *z, double *derivative) noexcept nogil:
+        """Its derivative by the prediction, likewise."""
+        self.derivatives(n, &self.shape[0], y, z, derivative)
 
     def derivative_and_loss(self, const double[:, ::1] y, const double[:, ::1] z):
         """dloss/dz and the loss of each prediction, two arrays of the shape (n_rows, n_targets) of the arguments."""
         cdef double[:, :, ::1] result = np.empty((2, y.shape[0], y.shape[1]))
-        cdef Py_ssize_t i = 0, n_rows
+        cdef Py_ssize_t i = 0, n
         if y.shape[1] != self.n_targets or z.shape[0] != y.shape[0] or z.shape[1] != y.shape[1]:
             raise ValueError(f"expected two arrays of {self.n_targets} columns, got {y.shape[1]} and {z.shape[1]}")
         with nogil:
             while i < y.shape[0]:
-                n_rows = min(<Py_ssize_t>CHUNK, y.shape[0] - i)
-                self.evaluate(n_rows * self.n_targets, &y[i, 0], &z[i, 0], &z[i, 0], &result[0, i, 0], &result[1, i, 0])
-                i += n_rows
+                n = min(<Py_ssize_t>CHUNK, y.shape[0] - i)
+                self.differentiate(n * self.n_targets, &y[i, 0], &z[i, 0], &result[0, i, 0])
+                self.measure(n * self.n_targets, &y[i, 0], &z[i, 0], &result[1, i, 0])
+                i += n
         return np.asarray(result[0]), np.asarray(result[1])
 
-    def of_constant(self, const double[:, ::1] y, const double[:] weight, const uint32_t[::1] rows, constant):
+    def of_constant(self, const double[:, ::1] y, const double[:] weight, const uint32_t[::1] named, constant):
         """Weighted mean loss of predicting a constant, one per target or for all, on the rows named: (n_targets,)."""
         if y.shape[1] != self.n_targets:
             raise ValueError(f"expected {self.n_targets} columns, got {y.shape[1]}")
-        cdef Sequence weights = sequence(weight)
-        cdef Py_ssize_t i = 0, n, row, n_targets = self.n_targets
-        cdef double total_weight = 0
-        result = np.zeros(n_targets)
-        cdef double[::1] total = result
-        cdef double[:, ::1] chunk = np.empty((5, CHUNK * n_targets))
-        np.asarray(chunk[1]).reshape(CHUNK, n_targets)[:] = constant
-        with nogil:
-            while i < rows.shape[0]:
-                n = min(<Py_ssize_t>CHUNK, rows.shape[0] - i)
-                gather(&rows[i], n, n, n_targets, &y[0, 0], weights, &chunk[0, 0], &chunk[4, 0])
-                self.evaluate(n * n_targets, &chunk[0, 0], &chunk[1, 0], &chunk[1, 0], &chunk[2, 0], &chunk[3, 0])
-                if weights.stride != 0:
-                    weigh(n, n_targets, &chunk[4, 0], &chunk[2, 0], &chunk[3, 0])
-                    for row in range(n):
-                        total_weight += chunk[4, row]
-                add_up(n, n_targets, &chunk[3, 0], &total[0])
-                i += n
-        return result / (total_weight if weights.stride != 0 else rows.shape[0])
+        z = np.empty((CHUNK, self.n_targets))
+        z[:] = constant
+        return mean_loss(self, None, z, y, sequence(weight), named)
+
+    def of_model(self, Rows rows, coef, const uint32_t[::1] named):
+        """Weighted mean loss of the model of these coordinates, float64, on those of the rows named: (n_targets,)."""
+        rows.publish(coef)
+        return mean_loss(self, rows, np.empty((CHUNK, self.n_targets)), rows.y, rows.weights, named)
+
+
+cdef mean_loss(
+    Loss loss, Rows model, double[:, ::1] z, const double[:, ::1] y, Sequence weights, const uint32_t[::1] named
+):
+    """Weighted mean loss on the rows named: of the predictions `z` for any CHUNK of them, or of those of `model`."""
+    cdef Py_ssize_t i = 0, n, row, n_targets = loss.n_targets, cost = 0, row_cost = 0
+    cdef double[:, ::1] chunk = np.empty((3, CHUNK * n_targets))
+    cdef double *y_chunk = &chunk[0, 0]
+    cdef double *losses = &chunk[1, 0]
+    cdef double *weight = &chunk[2, 0]
+    cdef bint weighted = weights.stride != 0, predicts = model is not None
+    cdef double total_weight = 0
+    if predicts:
+        row_cost = model.row_cost
+    result = np.zeros(n_targets)
+    cdef double[::1] total = result
+    with nogil:
+        while i < named.shape[0]:
+            n = min(<Py_ssize_t>CHUNK, named.shape[0] - i)
+            gather(&named[i], n, n, n_targets, &y[0, 0], weights, y_chunk, weight)
+            if predicts:
+                model.predict(&named[i], n, named.shape[0] - i, &z[0, 0])
+            loss.measure(n * n_targets, y_chunk, &z[0, 0], losses)
+            if weighted:
+                weigh(n, n_targets, weight, losses)
+                for row in range(n):
+                    total_weight += weight[row]
+            add_up(n, n_targets, losses, &total[0])
+            i += n
+            cost += n * row_cost
+            check_signals(&cost)
+    return result / (total_weight if weighted else named.shape[0])
 
 
 cdef class SquaredError(Loss):
     """Half the squared error."""
 
     def __cinit__(self, shape):
-        self.pointwise = squared_error
+        self.losses, self.derivatives = squared_error_loss_each, squared_error_derivative_each
 
 
 cdef class AbsoluteError(Loss):
     def __cinit__(self, shape):
-        self.pointwise = absolute_error
+        self.losses, self.derivatives = absolute_error_loss_each, absolute_error_derivative_each
 
 
 cdef class Huber(Loss):
     """Half the squared error up to an error of `shape`, a straight line beyond."""
 
     def __cinit__(self, shape):
-        self.pointwise = huber
+        self.losses, self.derivatives = huber_loss_each, huber_derivative_each
 
 
 cdef class Quantile(Loss):
     """The pinball loss, least at the quantile `shape`."""
 
     def __cinit__(self, shape):
-        self.pointwise = quantile
+        self.losses, self.derivatives = quantile_loss_each, quantile_derivative_each
 
 
 cdef class EpsilonInsensitive(Loss):
     """By how much an error exceeds `shape`."""
 
     def __cinit__(self, shape):
-        self.pointwise = epsilon_insensitive
+        self.losses, self.derivatives = epsilon_insensitive_loss_each, epsilon_insensitive_derivative_each
 
 
 cdef class SquaredEpsilonInsensitive(Loss):
     """Half the square of that."""
 
     def __cinit__(self, shape):
-        self.pointwise = squared_epsilon_insensitive
+        self.losses = squared_epsilon_insensitive_loss_each
+        self.derivatives = squared_epsilon_insensitive_derivative_each

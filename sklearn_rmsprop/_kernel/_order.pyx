@@ -40,7 +40,7 @@ cdef class Order:
         self._rows = rows
         self._order = np.array(rows)
         self._generator = generator
-        self._cached = n_bytes <= CACHED_BYTES
+        self.cached = n_bytes <= CACHED_BYTES
         self._in_blocks = n_bytes > SHARED_CACHE_BYTES and rows.shape[0] >= FEWEST_ROWS_IN_BLOCKS
         self._blocks = np.arange(count_blocks(rows.shape[0]) if self._in_blocks else 0, dtype=np.uint32)
 
@@ -58,7 +58,7 @@ cdef class Order:
 
     cdef Py_ssize_t n_ahead(self, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
         """How many of them are worth knowing to whoever works on `n` of them now, and fetches the next ones early."""
-        return n if self._cached else self._order.shape[0] - start
+        return n if self.cached else self._order.shape[0] - start
 
     def draw(self):
         """The next epoch's order, as an array."""

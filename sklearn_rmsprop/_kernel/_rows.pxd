@@ -14,7 +14,6 @@ cdef extern from "step.h" nogil:
         Sequence decayed
         Sequence inverse_decayed
         Sequence kept
-        Sequence inverse_kept
         Sequence fading
         Sequence coasting
         Sequence coasting_kept
@@ -63,7 +62,7 @@ cdef extern from "batch.h" nogil:
     enum:
         CHUNK
     void gather(const uint32_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Sequence, double *, double *)
-    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
+    void weigh(Py_ssize_t, Py_ssize_t, const double *, double *)
     void add_up(Py_ssize_t, Py_ssize_t, const double *, double *)
 
 
@@ -94,20 +93,18 @@ cdef extern from "dense.h" nogil:
         void *threshold
         void *offset
         void *active
-        void *published
         void *gradient
         double *residual_sum
         void *columns
         void *panels
         double *shift
-        double *shift_published
 
     ctypedef struct DenseOperations:
         Py_ssize_t lanes
-        void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *, double *) noexcept nogil
+        void (*forward)(const DenseModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, double *) noexcept nogil
         void (*backward)(const DenseModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
         void (*unpack)(const DenseModel *, const double *, Py_ssize_t, double *) noexcept nogil
-        void (*predict)(const DenseModel *, Py_ssize_t, double *, double *) noexcept nogil
+        void (*predict)(const DenseModel *, Py_ssize_t, double *) noexcept nogil
         void (*step)(const DenseModel *, const Step *) noexcept nogil
         void (*refresh)(const DenseModel *) noexcept nogil
         void (*moments)(
@@ -155,9 +152,10 @@ cdef extern from "csr.h" nogil:
 
     ctypedef struct CSROperations:
         void (*forward)(
-            CSRModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, const Step *, double *, double *
+            CSRModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, const Step *, double *
         ) noexcept nogil
         void (*backward)(CSRModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
+        void (*predict)(const CSRModel *, const double *, const uint32_t *, Py_ssize_t, double *) noexcept nogil
         void (*mean_square)(
             const CSRModel *, const uint32_t *, Py_ssize_t, Sequence, double *, double *
         ) noexcept nogil
@@ -177,17 +175,16 @@ cdef class Rows:
     cdef object _owners
     cdef void renew(self) noexcept nogil
     cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil
-    cdef void forward(
-        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
-    ) noexcept nogil
+    cdef void forward(self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z) noexcept nogil
     cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil
     cdef void step(self, const Step *step) noexcept nogil
     cdef void start(self, const Plan *plan) noexcept nogil
     cdef void finish(self, const Plan *plan, int64_t i) noexcept nogil
+    cdef void predict(self, const uint32_t *named, Py_ssize_t n, Py_ssize_t n_ahead, double *z) noexcept nogil
 
 
 cdef class DenseRows(Rows):
-    cdef DenseModel model
+    cdef DenseModel model, published
     cdef const DenseOperations *operations
     cdef object _state
     cdef char *_room
@@ -203,6 +200,7 @@ cdef class PairedRows(DenseRows):
 cdef class CSRRows(Rows):
     cdef CSRModel model
     cdef const CSROperations *operations
+    cdef const double[:, ::1] published
     cdef object _state
     cdef Coordinate[:, ::1] _records(self)
     cdef Penalty[:, ::1] _penalties(self)

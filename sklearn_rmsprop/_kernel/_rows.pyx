@@ -71,10 +71,8 @@ cdef class Rows:
         cdef Py_ssize_t n_ahead = self.order.n_ahead(start, n) if self._fetches_targets else n
         gather(self.order.named(start), n, n_ahead, self.n_targets, &self.y[0, 0], self.weights, y, weight)
 
-    cdef void forward(
-        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
-    ) noexcept nogil:
-        """Predict with the iterate and with the published one."""
+    cdef void forward(self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
+        """Predict."""
 
     cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil:
         """Add residual * features to the gradient."""
@@ -90,6 +88,12 @@ cdef class Rows:
 
     def store(self):
         """Write what was learned into the arrays of the state."""
+
+    def publish(self, coef):
+        """Take these coordinates, float64 like the average, for `predict`."""
+
+    cdef void predict(self, const uint32_t *named, Py_ssize_t n, Py_ssize_t n_ahead, double *z) noexcept nogil:
+        """Predict the first `n` of `n_ahead` rows named, with the coordinates published last."""
 
 
 cdef int write(const void *numbers, array) except -1:
@@ -128,13 +132,13 @@ cdef class DenseRows(Rows):
         real = X.dtype
         cdef DenseModel *model = &self.model
         cdef Py_ssize_t n_coordinates = (self.n_features + 1) * self.n_targets
-        cdef Py_ssize_t n_panels = 2 * self.n_features * (self.n_targets + LONGEST_VECTOR) if self.n_targets > 1 else 0
+        cdef Py_ssize_t n_panels = self.n_features * (self.n_targets + LONGEST_VECTOR) if self.n_targets > 1 else 0
         model.n_features = self.n_features
         model.n_targets = self.n_targets
         model.n_padded = rounded_up(n_coordinates, self.operations.lanes)
         # all arrays in one piece, with room to spare: pages that are never touched cost nothing. Each begins on a cache
         # line, because a vector of numbers that lies across two takes longer to load.
-        cdef Py_ssize_t n_numbers = 16 * model.n_padded + n_panels + 3 * self.n_targets + NARROW_CHUNK
+        cdef Py_ssize_t n_numbers = 16 * model.n_padded + 2 * n_panels + 3 * self.n_targets + NARROW_CHUNK
         memory = np.zeros(8 * n_numbers + 24 * LINE_BYTES, np.uint8)
         self._room = <char *>address(memory, np.uint8, memory.shape)
         self._room = <char *>rounded_up(<uintptr_t>self._room, LINE_BYTES)
@@ -156,13 +160,15 @@ cdef class DenseRows(Rows):
             model.offset = self._numbers(state.offset, real)
             model.active = self._numbers(state.active, real)
         model.gradient = self._zeros(8 * model.n_padded)
-        model.published = <void *>model.average if real == np.float64 else self._zeros(8 * model.n_padded)
         model.residual_sum = <double *>self._zeros(8 * self.n_targets)
         model.shift = <double *>self._zeros(8 * self.n_targets)
-        model.shift_published = <double *>self._zeros(8 * self.n_targets)
         model.columns = self._zeros(8 * NARROW_CHUNK)
         model.panels = self._zeros(8 * n_panels)
         self.operations.refresh(model)
+        self.published = self.model
+        self.published.coef = self._zeros(8 * model.n_padded)
+        self.published.shift = <double *>self._zeros(8 * self.n_targets)
+        self.published.panels = self._zeros(8 * n_panels)
 
     cdef void *_zeros(self, Py_ssize_t n_bytes) noexcept:
         """The next piece of the memory."""
@@ -188,16 +194,24 @@ cdef class DenseRows(Rows):
             write(self.model.offset, self._state.offset)
             write(self.model.active, self._state.active)
 
-    cdef void forward(
-        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
-    ) noexcept nogil:
-        self.operations.forward(&self.model, self.order.named(start), n, self.order.n_ahead(start, n), z, z_published)
+    cdef void forward(self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
+        self.operations.forward(&self.model, self.order.named(start), n, self.order.n_ahead(start, n), z)
 
     cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil:
         self.operations.backward(&self.model, self.order.named(start), n, residual)
 
     cdef void step(self, const Step *step) noexcept nogil:
         self.operations.step(&self.model, step)
+
+    def publish(self, coef):
+        """Take these coordinates, float64 like the average, for `predict`."""
+        like = self._state.coef
+        rounded = coef.astype(like.dtype)
+        memcpy(self.published.coef, <const void *>address(rounded, like.dtype, like.shape), rounded.nbytes)
+        self.operations.refresh(&self.published)
+
+    cdef void predict(self, const uint32_t *named, Py_ssize_t n, Py_ssize_t n_ahead, double *z) noexcept nogil:
+        self.operations.forward(&self.published, named, n, n if self.order.cached else n_ahead, z)
 
 
 cdef class PairedRows(DenseRows):
@@ -221,10 +235,8 @@ cdef class PairedRows(DenseRows):
     cdef void take(self, Py_ssize_t start, Py_ssize_t n, double *y, double *weight) noexcept nogil:
         self.operations.unpack(&self.model, &self._pairs[start, 0], n, y)
 
-    cdef void forward(
-        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
-    ) noexcept nogil:
-        self.operations.predict(&self.model, n, z, z_published)
+    cdef void forward(self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
+        self.operations.predict(&self.model, n, z)
 
 
 def dense_rows(X, examples, *args):
@@ -287,18 +299,23 @@ cdef class CSRRows(Rows):
             for name in PENALTY_ARRAYS:
                 getattr(self._state, name)[...] = penalties[name]
 
-    cdef void forward(
-        self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z, double *z_published
-    ) noexcept nogil:
-        self.operations.forward(
-            &self.model, self.order.named(start), n, self.order.n_ahead(start, n), step, z, z_published
-        )
+    cdef void forward(self, Py_ssize_t start, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
+        self.operations.forward(&self.model, self.order.named(start), n, self.order.n_ahead(start, n), step, z)
 
     cdef void backward(self, Py_ssize_t start, Py_ssize_t n, const double *residual) noexcept nogil:
         self.operations.backward(&self.model, self.order.named(start), n, residual)
 
     cdef void step(self, const Step *step) noexcept nogil:
         csr_step(&self.model, step)
+
+    def publish(self, coef):
+        """Take these coordinates, float64 like the average, for `predict`."""
+        if coef.shape != (self.n_features + 1, self.n_targets):
+            raise TypeError(f"expected coordinates of shape {(self.n_features + 1, self.n_targets)}, got {coef.shape}")
+        self.published = coef
+
+    cdef void predict(self, const uint32_t *named, Py_ssize_t n, Py_ssize_t n_ahead, double *z) noexcept nogil:
+        self.operations.predict(&self.model, &self.published[0, 0], named, n, z)
 
     cdef void start(self, const Plan *plan) noexcept nogil:
         csr_start(&self.model, plan)

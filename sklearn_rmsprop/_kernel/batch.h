@@ -63,23 +63,18 @@ static inline void add_up(ptrdiff_t n, ptrdiff_t n_targets, const double *restri
     }
 }
 
-/* Multiply the derivatives and the losses of each row by its weight. */
-static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict derivative,
-                         double *restrict loss)
+/* Multiply the values of each row by its weight. */
+static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict values)
 {
     if (n_targets == 1) {
 #pragma omp simd
-        for (ptrdiff_t i = 0; i < n; i++) {
-            derivative[i] *= weight[i];
-            loss[i] *= weight[i];
-        }
+        for (ptrdiff_t i = 0; i < n; i++)
+            values[i] *= weight[i];
     } else {
-        for (ptrdiff_t i = 0; i < n; i++, derivative += n_targets, loss += n_targets) {
+        for (ptrdiff_t i = 0; i < n; i++, values += n_targets) {
 #pragma omp simd
-            for (ptrdiff_t k = 0; k < n_targets; k++) {
-                derivative[k] *= weight[i];
-                loss[k] *= weight[i];
-            }
+            for (ptrdiff_t k = 0; k < n_targets; k++)
+                values[k] *= weight[i];
         }
     }
 }

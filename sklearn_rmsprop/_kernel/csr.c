@@ -211,12 +211,13 @@ void csr_start(CSRModel *model, const Plan *plan)
 void csr_finish(CSRModel *model, const Plan *plan, int64_t i)
 {
     const Gap gap = gap_to(plan, i);
+    const double kept = at(plan->kept, i), inverse_kept = kept > 0 ? 1 / kept : 0;
     Coordinate *c = model->coordinates;
     for (ptrdiff_t j = 0; j <= model->n_features; j++) {
         const uint32_t last = j < model->n_features ? c->last : (uint32_t)i;
         for (ptrdiff_t k = 0; k < model->n_targets; k++, c++) {
             catch_up(c, penalty_of(model, c), plan, gap, last, (uint32_t)i);
-            c->lead = c->coef + at(plan->inverse_kept, i) * c->lead;
+            c->lead = c->coef + inverse_kept * c->lead;
             c->last = 0;
         }
     }

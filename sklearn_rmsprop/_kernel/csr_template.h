@@ -36,8 +36,7 @@ static void NAME(catch_up_row)(CSRModel *model, uint32_t row, const Step *step)
  * visit in the batch does, it does in all of them, and where another would choose, it multiplies: a branch would be
  * mispredicted at every other entry, and compilers make one of `?:`. An epoch took half as long again. */
 static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_targets, const uint32_t *rows, ptrdiff_t n,
-                                                ptrdiff_t n_ahead, const Step *step, double *restrict z,
-                                                double *restrict z_published)
+                                                ptrdiff_t n_ahead, const Step *step, double *restrict z)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const DATA *data = model->data;
@@ -47,18 +46,16 @@ static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_tar
     uint32_t n_visits = (uint32_t)model->n_visits;
     const Coordinate *intercept = coordinates + model->n_features * n_targets;
     const uint32_t now = (uint32_t)step->i;
-    const double inverse_kept = at(step->plan->inverse_kept, step->i - 1);
-    for (ptrdiff_t i = 0; i < n; i++, z += n_targets, z_published += n_targets) {
+    for (ptrdiff_t i = 0; i < n; i++, z += n_targets) {
         const INDEX start = indptr[rows[i]], stop = indptr[rows[i] + 1];
         NAME(fetch)(model, rows, i, n_ahead);
         if (step->plan->momentum != 0)
             NAME(catch_up_row)(model, rows[i], step);
         for (ptrdiff_t k = 0; k < n_targets; k++) {
-            double sum = intercept[k].coef, sum_lead = intercept[k].lead;
+            double sum = intercept[k].coef;
             for (INDEX q = start; q < stop; q++) {
                 Coordinate *c = coordinates + indices[q] * n_targets + k;
                 sum += data[q] * c->coef;
-                sum_lead += data[q] * c->lead;
                 if (k == 0) {
                     const uint32_t last = c->last, slot = c->slot, first = last != now;
                     visits[n_visits] = (Visit){(uint32_t)indices[q], last};
@@ -68,19 +65,18 @@ static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_tar
                 }
             }
             z[k] = sum;
-            z_published[k] = sum + inverse_kept * sum_lead;
         }
     }
     model->n_visits = n_visits;
 }
 
 MULTIVERSION static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,
-                          double *z, double *z_published)
+                                       double *z)
 {
     if (model->n_targets == 1)
-        NAME(forward_targets)(model, 1, rows, n, n_ahead, step, z, z_published);
+        NAME(forward_targets)(model, 1, rows, n, n_ahead, step, z);
     else
-        NAME(forward_targets)(model, model->n_targets, rows, n, n_ahead, step, z, z_published);
+        NAME(forward_targets)(model, model->n_targets, rows, n, n_ahead, step, z);
 }
 
 MULTIVERSION static void NAME(backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *restrict residual)
@@ -100,6 +96,29 @@ MULTIVERSION static void NAME(backward)(CSRModel *model, const uint32_t *rows, p
         }
         slots += n_entries;
     }
+}
+
+static ALWAYS_INLINE void NAME(predict_targets)(const CSRModel *model, ptrdiff_t n_targets, const double *restrict coef,
+                                                const uint32_t *rows, ptrdiff_t n, double *restrict z)
+{
+    const INDEX *indptr = model->indptr, *indices = model->indices;
+    const DATA *data = model->data;
+    const double *intercept = coef + model->n_features * n_targets;
+    for (ptrdiff_t i = 0; i < n; i++, z += n_targets)
+        for (ptrdiff_t k = 0; k < n_targets; k++) {
+            double sum = intercept[k];
+            for (INDEX q = indptr[rows[i]]; q < indptr[rows[i] + 1]; q++)
+                sum += data[q] * coef[indices[q] * n_targets + k];
+            z[k] = sum;
+        }
+}
+
+static void NAME(predict)(const CSRModel *model, const double *coef, const uint32_t *rows, ptrdiff_t n, double *z)
+{
+    if (model->n_targets == 1)
+        NAME(predict_targets)(model, 1, coef, rows, n, z);
+    else
+        NAME(predict_targets)(model, model->n_targets, coef, rows, n, z);
 }
 
 static void NAME(mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, Sequence weight,
@@ -124,5 +143,6 @@ static void NAME(mean_square)(const CSRModel *model, const uint32_t *rows, ptrdi
 const CSROperations NAME(csr) = {
     .forward = NAME(forward),
     .backward = NAME(backward),
+    .predict = NAME(predict),
     .mean_square = NAME(mean_square),
 };

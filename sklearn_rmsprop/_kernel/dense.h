@@ -35,29 +35,27 @@ typedef struct {
     const void *l1, *l2;               /* real */
     void *threshold, *offset, *active; /* real */
     /* working space */
-    void *published;      /* real: the average, rounded for the rows; the average itself where real is double */
     void *gradient;       /* real: the sum over the batch so far; zero between steps */
     double *residual_sum; /* n_targets: likewise */
     void *columns; /* real, WIDEST_NARROW x CHUNK: the rows of the last `forward`, where they are narrow */
-    void *panels;  /* real, n_targets rounded up to panels x n_features x 2: the coefficients of several targets */
-    double *shift, *shift_published; /* n_targets: mean . w - intercept */
+    void *panels;  /* real, n_targets rounded up to panels x n_features: the coefficients of several targets */
+    double *shift; /* n_targets: mean . w - intercept */
 } DenseModel;
 
 typedef struct {
     ptrdiff_t lanes; /* numbers in a vector */
-    /* z = (x - mean) . w + intercept of the rows named, for the iterate and for the published one.
-     * `n_ahead` >= n rows are named in all: those after the n-th come next, and are fetched early. */
-    void (*forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, double *z,
-                    double *z_published);
+    /* z = (x - mean) . w + intercept of the rows named. `n_ahead` >= n rows are named in all: those after the n-th come
+     * next, and are fetched early. */
+    void (*forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, double *z);
     /* Adds the rows' residuals times features to the gradient. */
     void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
     /* `forward` in two parts for rows of one number, each beside its target: fetches the next rows and their targets; and
      * predicts those fetched last. */
     void (*unpack)(const DenseModel *model, const double *pairs, ptrdiff_t n, double *y);
-    void (*predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published);
+    void (*predict)(const DenseModel *model, ptrdiff_t n, double *z);
     /* The update, and the gradient back to zero. */
     void (*step)(const DenseModel *model, const Step *step);
-    /* Makes the working space agree with the state. */
+    /* Makes the working space agree with the coefficients. */
     void (*refresh)(const DenseModel *model);
     /* Weighted mean and variance of each column over the rows named. `scratch`: 2 * n_columns. */
     void (*moments)(const void *x, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n, Sequence weight,

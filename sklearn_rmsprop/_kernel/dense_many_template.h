@@ -1,53 +1,46 @@
 /* Several targets on dense rows, for one REAL: the products are those of matrices, worked on in panels of LANES targets. A
- * panel holds, feature by feature, LANES coefficients of the iterate and LANES of the published one, so that a number of a
- * row is loaded once for all of them. Targets that the last panel has too many are zero. */
+ * panel holds LANES coefficients, feature by feature, so that a number of a row is loaded once for all of them. Targets that
+ * the last panel has too many are zero. */
 
 /* The panel of the `width` targets from `first` on, for the model as it is now. */
 static ALWAYS_INLINE void NAME(fill_panel)(const DenseModel *model, ptrdiff_t first, ptrdiff_t width,
                                            REAL *restrict panel)
 {
     const ptrdiff_t n_targets = model->n_targets;
-    const REAL *restrict w = (const REAL *)model->coef + first, *restrict p = (const REAL *)model->published + first;
-    for (ptrdiff_t j = 0; j < model->n_features; j++, panel += 2 * NAME(LANES))
-        for (ptrdiff_t l = 0; l < width; l++) {
+    const REAL *restrict w = (const REAL *)model->coef + first;
+    for (ptrdiff_t j = 0; j < model->n_features; j++, panel += NAME(LANES))
+        for (ptrdiff_t l = 0; l < width; l++)
             panel[l] = w[j * n_targets + l];
-            panel[NAME(LANES) + l] = p[j * n_targets + l];
-        }
 }
 
 /* The predictions of `n_rows` rows with a panel. */
 static ALWAYS_INLINE void NAME(forward_panel)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n_rows,
                                               ptrdiff_t first, ptrdiff_t width, const REAL *restrict panel,
-                                              double *restrict z, double *restrict z_published)
+                                              double *restrict z)
 {
-    const double *restrict shift = model->shift + first, *restrict shift_published = model->shift_published + first;
+    const double *restrict shift = model->shift + first;
     const REAL *x[4];
-    NAME(Lanes) zw[4] = {{0}}, zp[4] = {{0}};
+    NAME(Lanes) sum[4] = {{0}};
     for (ptrdiff_t i = 0; i < n_rows; i++)
         x[i] = NAME(row)(model, rows[i]);
-    for (ptrdiff_t j = 0; j < model->n_features; j++, panel += 2 * NAME(LANES)) {
-        const NAME(Lanes) w = *NAME(lanes)(panel), p = *NAME(lanes)(panel + NAME(LANES));
-        for (ptrdiff_t i = 0; i < n_rows; i++) {
-            zw[i] += x[i][j] * w;
-            zp[i] += x[i][j] * p;
-        }
+    for (ptrdiff_t j = 0; j < model->n_features; j++, panel += NAME(LANES)) {
+        const NAME(Lanes) w = *NAME(lanes)(panel);
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            sum[i] += x[i][j] * w;
     }
-    for (ptrdiff_t i = 0; i < n_rows; i++, z += model->n_targets, z_published += model->n_targets)
-        for (ptrdiff_t l = 0; l < width; l++) {
-            z[l] = ((const REAL *)(zw + i))[l] - shift[l];
-            z_published[l] = ((const REAL *)(zp + i))[l] - shift_published[l];
-        }
+    for (ptrdiff_t i = 0; i < n_rows; i++, z += model->n_targets)
+        for (ptrdiff_t l = 0; l < width; l++)
+            z[l] = ((const REAL *)(sum + i))[l] - shift[l];
 }
 
 static ALWAYS_INLINE void NAME(forward_panel_rows)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                                   ptrdiff_t first, ptrdiff_t width, const REAL *panel, double *z,
-                                                   double *z_published)
+                                                   ptrdiff_t first, ptrdiff_t width, const REAL *panel, double *z)
 {
     ptrdiff_t i = 0, at = first;
     for (; i + 4 <= n; i += 4, at += 4 * model->n_targets)
-        NAME(forward_panel)(model, rows + i, 4, first, width, panel, z + at, z_published + at);
+        NAME(forward_panel)(model, rows + i, 4, first, width, panel, z + at);
     for (; i < n; i++, at += model->n_targets)
-        NAME(forward_panel)(model, rows + i, 1, first, width, panel, z + at, z_published + at);
+        NAME(forward_panel)(model, rows + i, 1, first, width, panel, z + at);
 }
 
 /* Adds to the gradient of `n_features` features from j on, for the `width` targets of a panel, what the rows `x` do. */
@@ -85,22 +78,22 @@ static ALWAYS_INLINE void NAME(fill_panels)(const DenseModel *model)
 {
     REAL *panel = model->panels;
     ptrdiff_t first = 0;
-    for (; first + NAME(LANES) <= model->n_targets; first += NAME(LANES), panel += 2 * NAME(LANES) * model->n_features)
+    for (; first + NAME(LANES) <= model->n_targets; first += NAME(LANES), panel += NAME(LANES) * model->n_features)
         NAME(fill_panel)(model, first, NAME(LANES), panel);
     if (first < model->n_targets)
         NAME(fill_panel)(model, first, model->n_targets - first, panel);
 }
 
 static ALWAYS_INLINE void NAME(forward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                             ptrdiff_t n_ahead, double *z, double *z_published)
+                                             ptrdiff_t n_ahead, double *z)
 {
     const REAL *panel = model->panels;
     ptrdiff_t first = 0;
     NAME(fetch)(model, rows, n, n_ahead);
-    for (; first + NAME(LANES) <= model->n_targets; first += NAME(LANES), panel += 2 * NAME(LANES) * model->n_features)
-        NAME(forward_panel_rows)(model, rows, n, first, NAME(LANES), panel, z, z_published);
+    for (; first + NAME(LANES) <= model->n_targets; first += NAME(LANES), panel += NAME(LANES) * model->n_features)
+        NAME(forward_panel_rows)(model, rows, n, first, NAME(LANES), panel, z);
     if (first < model->n_targets)
-        NAME(forward_panel_rows)(model, rows, n, first, model->n_targets - first, panel, z, z_published);
+        NAME(forward_panel_rows)(model, rows, n, first, model->n_targets - first, panel, z);
 }
 
 static ALWAYS_INLINE void NAME(backward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,

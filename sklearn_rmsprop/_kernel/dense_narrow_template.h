@@ -14,24 +14,19 @@ static ALWAYS_INLINE void NAME(gather_columns)(const DenseModel *model, const ui
     }
 }
 
-static ALWAYS_INLINE void NAME(forward_columns)(const DenseModel *model, ptrdiff_t n, double *restrict z,
-                                                double *restrict z_published)
+static ALWAYS_INLINE void NAME(forward_columns)(const DenseModel *model, ptrdiff_t n, double *restrict z)
 {
-    const REAL *restrict w = model->coef, *restrict p = model->published, *restrict column = model->columns;
-    const double w0 = w[0], p0 = p[0], shift = model->shift[0], shift_published = model->shift_published[0];
+    const REAL *restrict w = model->coef, *restrict column = model->columns;
+    const double w0 = w[0], shift = model->shift[0];
 #pragma omp simd
-    for (ptrdiff_t i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++)
         z[i] = column[i] * w0 - shift;
-        z_published[i] = column[i] * p0 - shift_published;
-    }
     for (ptrdiff_t j = 1; j < model->n_features; j++) {
-        const double wj = w[j], pj = p[j];
+        const double wj = w[j];
         column += CHUNK;
 #pragma omp simd
-        for (ptrdiff_t i = 0; i < n; i++) {
+        for (ptrdiff_t i = 0; i < n; i++)
             z[i] += column[i] * wj;
-            z_published[i] += column[i] * pj;
-        }
     }
 }
 
@@ -53,19 +48,19 @@ static ALWAYS_INLINE void NAME(backward_columns)(const DenseModel *model, ptrdif
     model->residual_sum[0] += sum_of(residual, n);
 }
 
-static ALWAYS_INLINE void NAME(predict_narrow)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published)
+static ALWAYS_INLINE void NAME(predict_narrow)(const DenseModel *model, ptrdiff_t n, double *z)
 {
     if (n == CHUNK)
-        NAME(forward_columns)(model, CHUNK, z, z_published);
+        NAME(forward_columns)(model, CHUNK, z);
     else
-        NAME(forward_columns)(model, n, z, z_published);
+        NAME(forward_columns)(model, n, z);
 }
 
 static ALWAYS_INLINE void NAME(forward_narrow)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                               ptrdiff_t n_ahead, double *z, double *z_published)
+                                               ptrdiff_t n_ahead, double *z)
 {
     NAME(gather_columns)(model, rows, n, n_ahead);
-    NAME(predict_narrow)(model, n, z, z_published);
+    NAME(predict_narrow)(model, n, z);
 }
 
 static ALWAYS_INLINE void NAME(backward_narrow)(const DenseModel *model, ptrdiff_t n, const double *residual)

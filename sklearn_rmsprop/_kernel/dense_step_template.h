@@ -3,18 +3,12 @@
 /* What an update works with. A copy of its own, or each store to a coordinate might change where the next one lies. */
 typedef struct {
     const REAL *inverse_unit, *floor, *l1, *l2;
-    REAL *w, *s, *m, *u, *g, *published, *threshold, *offset, *active;
+    REAL *w, *s, *m, *u, *g, *threshold, *offset, *active;
     double *average;
     REAL rate, decay, gain, scale, correction, momentum, centered, epsilon, t;
     REAL gathered; /* the sum that momentum makes of equal steps */
     double keep;
 } NAME(Update);
-
-/* A coefficient and its average, moved. */
-typedef struct {
-    REAL w;
-    double average;
-} NAME(Moved);
 
 static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, const Step *step)
 {
@@ -29,7 +23,6 @@ static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, co
         .m = model->gradient_mean,
         .u = model->velocity,
         .g = model->gradient,
-        .published = model->published,
         .threshold = model->threshold,
         .offset = model->offset,
         .active = model->active,
@@ -49,7 +42,7 @@ static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, co
     };
 }
 
-/* The RMSprop update itself, of coordinate j with the batch's summed gradient. Whoever calls this passes constants for the
+/* The RMSprop update itself, of coordinate j with the batch's summed gradient; returns the new coefficient. Whoever calls this passes constants for the
  * last two arguments, which drop what is not needed: `extras` are momentum and `centered`, a tenth of the time of single
  * rows. Both penalties act as proximal steps in the metric of the update:
  *
@@ -59,8 +52,7 @@ static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, co
  * thresholds by. A coefficient that belongs at zero comes to rest there, because its slack grows as the steps' sum and
  * their noise only as its root. With a threshold that forgets (plain soft-thresholding of each step) it hovered through
  * zero for ever: of 153 zeros of an independent solver 122 were missed. */
-static ALWAYS_INLINE NAME(Moved) NAME(update)(const NAME(Update) by, ptrdiff_t j, REAL gradient, int penalized,
-                                              int extras)
+static ALWAYS_INLINE REAL NAME(update)(const NAME(Update) by, ptrdiff_t j, REAL gradient, int penalized, int extras)
 {
     /* What comes between the gradient and the coefficient is what the next batch waits for, a third of an epoch over one
      * column: hence these brackets, and the clamp of `spread` where it is needed only (each took a twentieth). */
@@ -103,11 +95,8 @@ static ALWAYS_INLINE NAME(Moved) NAME(update)(const NAME(Update) by, ptrdiff_t j
     by.s[j] = s;
     by.w[j] = moved;
     by.g[j] = 0;
-    const double average = moved + by.keep * (by.average[j] - moved);
-    by.average[j] = average;
-    if (sizeof(REAL) < sizeof(double)) /* where real is double, the average itself is what the rows take */
-        by.published[j] = (REAL)average;
-    return (NAME(Moved)){moved, average};
+    by.average[j] = moved + by.keep * (by.average[j] - moved);
+    return moved;
 }
 
 /* One target: all that a step does to a coordinate in one pass. */
@@ -116,23 +105,18 @@ static ALWAYS_INLINE void NAME(step_one)(const DenseModel *model, const Step *st
     const NAME(Update) by = NAME(begin_update)(model, step);
     const REAL *mean = model->mean;
     const REAL sum = (REAL)model->residual_sum[0];
-    double shift = 0, shift_published = 0;
+    double shift = 0;
     if (model->n_features == 1) {
         /* one after the other: put side by side in a vector, the two gradients would have to reach memory first */
-        const NAME(Moved) slope = NAME(update)(by, 0, by.g[0] - mean[0] * sum, penalized, extras);
-        const NAME(Moved) intercept = NAME(update)(by, 1, sum, penalized, extras);
-        shift = (double)mean[0] * slope.w - intercept.w;
-        shift_published = mean[0] * slope.average - intercept.average;
+        const REAL slope = NAME(update)(by, 0, by.g[0] - mean[0] * sum, penalized, extras);
+        const REAL intercept = NAME(update)(by, 1, sum, penalized, extras);
+        shift = (double)mean[0] * slope - intercept;
     } else {
-#pragma omp simd reduction(+ : shift, shift_published)
-        for (ptrdiff_t j = 0; j < model->n_padded; j++) {
-            const NAME(Moved) moved = NAME(update)(by, j, by.g[j] - mean[j] * sum, penalized, extras);
-            shift += (double)mean[j] * moved.w;
-            shift_published += mean[j] * moved.average;
-        }
+#pragma omp simd reduction(+ : shift)
+        for (ptrdiff_t j = 0; j < model->n_padded; j++)
+            shift += (double)mean[j] * NAME(update)(by, j, by.g[j] - mean[j] * sum, penalized, extras);
     }
     model->shift[0] = shift;
-    model->shift_published[0] = shift_published;
     model->residual_sum[0] = 0;
 }
 
@@ -141,16 +125,12 @@ static ALWAYS_INLINE void NAME(derive)(const DenseModel *model)
 {
     const ptrdiff_t n_targets = model->n_targets;
     const REAL *restrict mean = model->mean, *restrict w = model->coef;
-    const double *restrict average = model->average;
-    double *restrict shift = model->shift, *restrict shift_published = model->shift_published;
+    double *restrict shift = model->shift;
     memset(shift, 0, (size_t)n_targets * sizeof *shift);
-    memset(shift_published, 0, (size_t)n_targets * sizeof *shift_published);
-    for (ptrdiff_t j = 0; j <= model->n_features; j++, w += n_targets, average += n_targets) {
+    for (ptrdiff_t j = 0; j <= model->n_features; j++, w += n_targets) {
 #pragma omp simd
-        for (ptrdiff_t k = 0; k < n_targets; k++) {
+        for (ptrdiff_t k = 0; k < n_targets; k++)
             shift[k] += (double)mean[j] * w[k];
-            shift_published[k] += mean[j] * average[k];
-        }
     }
     if (n_targets > 1)
         NAME(fill_panels)(model);
@@ -195,11 +175,4 @@ MULTIVERSION static void NAME(step)(const DenseModel *model, const Step *step)
         NAME(step_with)(model, step, 0, 0);
 }
 
-static void NAME(refresh)(const DenseModel *model)
-{
-    REAL *published = model->published;
-    if (sizeof(REAL) < sizeof(double))
-        for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            published[j] = (REAL)model->average[j];
-    NAME(derive)(model);
-}
+MULTIVERSION static void NAME(refresh)(const DenseModel *model) { NAME(derive)(model); }

@@ -60,31 +60,25 @@ static ALWAYS_INLINE void NAME(fetch)(const DenseModel *model, const uint32_t *r
 /* One target: LANES features at a time of `n_rows` rows together, which share each load of the coefficients; four rows
  * run 1.5 to 4 times as fast as one by one. Left to the compiler, as a reduction over scalars, it took three times the
  * instructions. Two turns at once gained another tenth on 26 features, four turns nothing more. The features left over at
- * the end are met by a last step back from there, `w_last` and `p_last`, in which the coefficients of those already met are
- * zero. */
+ * the end are met by a last step back from there, `w_last`, in which the coefficients of those already met are zero. */
 static ALWAYS_INLINE void NAME(forward_rows)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n_rows,
-                                             NAME(Lanes) w_last, NAME(Lanes) p_last, double *z, double *z_published)
+                                             NAME(Lanes) w_last, double *z)
 {
     const ptrdiff_t d = model->n_features, whole = d - d % NAME(LANES);
-    const REAL *restrict w = model->coef, *restrict p = model->published;
+    const REAL *restrict w = model->coef;
     const REAL *x[4];
-    NAME(Lanes) zw[4] = {{0}}, zp[4] = {{0}};
+    NAME(Lanes) sum[4] = {{0}};
     for (ptrdiff_t k = 0; k < n_rows; k++)
         x[k] = NAME(row)(model, rows[k]);
     UNROLL(2) for (ptrdiff_t j = 0; j < whole; j += NAME(LANES)) {
-        const NAME(Lanes) wj = *NAME(lanes)(w + j), pj = *NAME(lanes)(p + j);
-        for (ptrdiff_t k = 0; k < n_rows; k++) {
-            zw[k] += *NAME(lanes)(x[k] + j) * wj;
-            zp[k] += *NAME(lanes)(x[k] + j) * pj;
-        }
+        const NAME(Lanes) wj = *NAME(lanes)(w + j);
+        for (ptrdiff_t k = 0; k < n_rows; k++)
+            sum[k] += *NAME(lanes)(x[k] + j) * wj;
     }
     if (whole < d)
-        for (ptrdiff_t k = 0; k < n_rows; k++) {
-            zw[k] += *NAME(lanes)(x[k] + d - NAME(LANES)) * w_last;
-            zp[k] += *NAME(lanes)(x[k] + d - NAME(LANES)) * p_last;
-        }
-    NAME(sums)(zw, model->shift[0], z);
-    NAME(sums)(zp, model->shift_published[0], z_published);
+        for (ptrdiff_t k = 0; k < n_rows; k++)
+            sum[k] += *NAME(lanes)(x[k] + d - NAME(LANES)) * w_last;
+    NAME(sums)(sum, model->shift[0], z);
 }
 
 /* The last LANES of `d` numbers, zero where a whole step from the start meets them too. */
@@ -97,21 +91,19 @@ static ALWAYS_INLINE NAME(Lanes) NAME(last_lanes)(const REAL *values, ptrdiff_t 
 }
 
 static ALWAYS_INLINE void NAME(forward_one)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                            ptrdiff_t n_ahead, double *restrict z, double *restrict z_published)
+                                            ptrdiff_t n_ahead, double *restrict z)
 {
     const NAME(Lanes) w_last = NAME(last_lanes)(model->coef, model->n_features);
-    const NAME(Lanes) p_last = NAME(last_lanes)(model->published, model->n_features);
     ptrdiff_t i = 0;
     for (; i + 4 <= n; i += 4) {
         NAME(fetch)(model, rows + i, 4, n_ahead - i);
-        NAME(forward_rows)(model, rows + i, 4, w_last, p_last, z + i, z_published + i);
+        NAME(forward_rows)(model, rows + i, 4, w_last, z + i);
     }
     for (; i < n; i++) {
-        double of_four[8];
+        double of_four[4];
         NAME(fetch)(model, rows + i, 1, n_ahead - i);
-        NAME(forward_rows)(model, rows + i, 1, w_last, p_last, of_four, of_four + 4);
+        NAME(forward_rows)(model, rows + i, 1, w_last, of_four);
         z[i] = of_four[0];
-        z_published[i] = of_four[4];
     }
 }
 
@@ -163,14 +155,14 @@ static ALWAYS_INLINE void NAME(backward_one)(const DenseModel *model, const uint
 #include "dense_many_template.h"
 
 MULTIVERSION static void NAME(forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead,
-                                       double *z, double *z_published)
+                                       double *z)
 {
     if (model->n_targets > 1)
-        NAME(forward_many)(model, rows, n, n_ahead, z, z_published);
+        NAME(forward_many)(model, rows, n, n_ahead, z);
     else if (model->n_features <= WIDEST_NARROW)
-        NAME(forward_narrow)(model, rows, n, n_ahead, z, z_published);
+        NAME(forward_narrow)(model, rows, n, n_ahead, z);
     else
-        NAME(forward_one)(model, rows, n, n_ahead, z, z_published);
+        NAME(forward_one)(model, rows, n, n_ahead, z);
 }
 
 MULTIVERSION static void NAME(backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
@@ -195,9 +187,9 @@ MULTIVERSION static void NAME(unpack)(const DenseModel *model, const double *res
     }
 }
 
-MULTIVERSION static void NAME(predict)(const DenseModel *model, ptrdiff_t n, double *z, double *z_published)
+MULTIVERSION static void NAME(predict)(const DenseModel *model, ptrdiff_t n, double *z)
 {
-    NAME(predict_narrow)(model, n, z, z_published);
+    NAME(predict_narrow)(model, n, z);
 }
 
 #include "dense_step_template.h"

@@ -47,31 +47,31 @@ static ALWAYS_INLINE double squared_epsilon_insensitive_derivative(double e, dou
 }
 
 /* Most calls are for a whole chunk of one target: with a constant number of turns the loop has no beginning and no end. */
-#define POINTWISE(name)                                                                                               \
-    static ALWAYS_INLINE void name##_sized(ptrdiff_t n, const double *restrict shape, const double *restrict y,       \
-                                           const double *restrict z, const double *restrict z_published,              \
-                                           double *restrict derivative, double *restrict loss)                        \
+#define POINTWISE(function)                                                                                           \
+    static ALWAYS_INLINE void function##_sized(ptrdiff_t n, const double *restrict shape, const double *restrict y,   \
+                                               const double *restrict z, double *restrict result)                     \
     {                                                                                                                 \
         _Pragma("omp simd") for (ptrdiff_t i = 0; i < n; i++)                                                         \
-        {                                                                                                             \
-            derivative[i] = name##_derivative(z[i] - y[i], shape[i]);                                                 \
-            loss[i] = name##_loss(z_published[i] - y[i], shape[i]);                                                   \
-        }                                                                                                             \
+            result[i] = function(z[i] - y[i], shape[i]);                                                              \
     }                                                                                                                 \
-    MULTIVERSION static void name(ptrdiff_t n, const double *shape, const double *y, const double *z,                 \
-                                  const double *z_published, double *derivative, double *loss)                        \
+    MULTIVERSION static void function##_each(ptrdiff_t n, const double *shape, const double *y, const double *z,      \
+                                             double *result)                                                          \
     {                                                                                                                 \
         if (n == CHUNK)                                                                                               \
-            name##_sized(CHUNK, shape, y, z, z_published, derivative, loss);                                          \
+            function##_sized(CHUNK, shape, y, z, result);                                                             \
         else                                                                                                          \
-            name##_sized(n, shape, y, z, z_published, derivative, loss);                                              \
+            function##_sized(n, shape, y, z, result);                                                                 \
     }
 
-POINTWISE(squared_error)
-POINTWISE(absolute_error)
-POINTWISE(huber)
-POINTWISE(quantile)
-POINTWISE(epsilon_insensitive)
-POINTWISE(squared_epsilon_insensitive)
+#define LOSS(name)               \
+    POINTWISE(name##_loss)       \
+    POINTWISE(name##_derivative)
+
+LOSS(squared_error)
+LOSS(absolute_error)
+LOSS(huber)
+LOSS(quantile)
+LOSS(epsilon_insensitive)
+LOSS(squared_epsilon_insensitive)
 
 #endif

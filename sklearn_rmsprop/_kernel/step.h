@@ -22,14 +22,14 @@ static inline double at(Sequence sequence, int64_t i) { return sequence.data[i *
  * The other sequences are indexed by a step count 0..T and serve the lazy updates of a sparse model. Over a gap (a, b] the
  * decays multiply to
  *     power[b - a] * decayed[b] * inverse_decayed[a]
- * (a constant decay uses the first factor, a varying one the other two). `kept` is an F with keep = F(i-1) / F(i), and
- * `inverse_kept` is 1 / F. With momentum, a velocity 1 in step a makes way in the steps after it:
+ * (a constant decay uses the first factor, a varying one the other two). `kept` is an F with keep = F(i-1) / F(i). With
+ * momentum, a velocity 1 in step a makes way in the steps after it:
  *     coasting[a] - fading[b - a] * coasting[b]
  * up to step b, where fading[k] = momentum^k and coasting[a] = sum of rate * momentum^(i - a) over all steps i > a. In
  * `coasting_kept` each step counts F(i-1) times. */
 typedef struct {
     Sequence rate;
-    Sequence power, decayed, inverse_decayed, kept, inverse_kept, fading, coasting, coasting_kept;
+    Sequence power, decayed, inverse_decayed, kept, fading, coasting, coasting_kept;
     double decay_limit, decay_gain, average, eta, forgotten;
     double momentum, centered, epsilon;
     double steps_before; /* this call */

@@ -1,0 +1,165 @@
+"""The rule that ends a fit: alone, and on a sample of the rows."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop._stopping import IN_WORDS, Reason, Stopping
+from sklearn_rmsprop._training import SAMPLE_ROWS, sample_rows
+
+
+def run(stopping, losses):
+    """Return after how many checks, one an epoch, the rule stops."""
+    for n_iter, loss in enumerate(losses, start=1):
+        if stopping.check(n_iter, np.atleast_1d(loss)):
+            return n_iter
+    return None
+
+
+def test_stops_after_so_many_checks_without_improvement():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
+    assert run(stopping, [5, 4, 3, 2.95, 2.94, 2.93, 1]) == 6
+    assert stopping.reason == "converged"
+
+
+def test_improvement_is_measured_from_the_best():
+    """Small gains add up, and a setback is none."""
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
+    assert run(stopping, [5, 4.96, 4.92, 4.88, 6, 4.84, 4.76, 4.75, 4.74, 4.73]) == 10
+
+
+def test_stops_at_once_where_nothing_is_left():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=100)
+    assert run(stopping, [5, 0.1]) == 2
+    assert stopping.reason == "converged"
+
+
+def test_several_targets_wait_for_the_last():
+    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100)
+    assert run(stopping, [[5, 5], [5, 4], [5, 3], [5, 3], [5, 3]]) == 5
+
+
+def test_stops_at_the_limit():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=4)
+    assert run(stopping, [5, 4, 3, 2, 1]) == 4
+    assert stopping.reason == "max_iter"
+
+
+def test_stops_when_asked_to():
+    """It has converged all the same if it has, and has not run out of epochs if asked with the last of them."""
+    for losses, reason in [([5, 4, 3], "callback"), ([5, 4, 0], "converged")]:
+        stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=3)
+        asked = [stopping.check(n + 1, np.array([losses[n]]), asked=n == 2) for n in range(3)]
+        assert asked == [False, False, True]
+        assert stopping.reason == reason
+
+
+def test_every_reason_has_words():
+    assert set(IN_WORDS) == set(get_args(Reason))
+
+
+def test_without_tolerance_only_the_limit_counts():
+    assert run(Stopping(None, n_iter_no_change=1, max_iter=7), [0.0] * 10) == 7
+
+
+# Where checks see a sample of the rows
+
+
+def run_on_sample(losses, exact, **options):
+    """Return after how many checks the rule stops, at which it asked what all rows lose (best, now), and the rule."""
+    stopping, asked = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, **options), []
+
+    def answer():
+        asked.append(n_iter)
+        return tuple(np.array([loss]) for loss in exact[n_iter])
+
+    for n_iter, loss in enumerate(losses, start=1):
+        if stopping.check(n_iter, np.array([loss]), exact=answer):
+            return n_iter, asked, stopping
+    return None, asked, stopping
+
+
+def test_all_rows_are_asked_once_the_sample_sees_no_improvement():
+    n_iter, asked, stopping = run_on_sample([5, 4, 4, 4], {4: (4, 4)})
+    assert (n_iter, asked, stopping.reason) == (4, [4], "converged")
+
+
+def test_an_improvement_on_all_rows_is_one():
+    """Then the sample's loss, high or low, is the next one to beat."""
+    for low in (3.95, 4.5):
+        losses, exact = [5, 4, 4, low, low, low], {4: (4, 3.8), 6: (3.8, 3.75)}
+        assert run_on_sample(losses, exact)[:2] == (6, [4, 6])
+
+
+def test_nothing_left_on_the_sample_is_not_the_end():
+    """All rows say whether anything is left; it may be that they see no improvement meanwhile."""
+    exact = {1: (5, 5), 2: (5, 4), 3: (4, 3.95), 4: (4, 3.95)}
+    assert run_on_sample([0, 0, 0, 0], exact)[:2] == (4, [1, 2, 3, 4])
+    n_iter, asked, stopping = run_on_sample([5, 0], {2: (5, 0)})
+    assert (n_iter, asked, stopping.reason) == (2, [2], "converged")
+
+
+def test_all_rows_decide_on_smaller_steps_too():
+    exact = {3: (5, 4), 5: (4, 4), 7: (4, 4)}
+    n_iter, asked, stopping = run_on_sample([5] * 100, exact, n_drops=1)
+    assert (n_iter, asked) == (7, [3, 5, 7])
+    assert stopping.rate_factor < 1
+
+
+@pytest.mark.parametrize("n_rows", [SAMPLE_ROWS + 1, 5000, 53_940, 1_000_003])
+def test_the_sample_is_spread_evenly(n_rows):
+    order = np.arange(100, 100 + n_rows, dtype=np.uint32)
+    sample = sample_rows(order).astype(int) - 100
+    assert len(sample) == SAMPLE_ROWS
+    assert (np.diff(sample) > 0).all()
+    assert sample[0] >= 0
+    assert sample[-1] < n_rows
+    counts = np.histogram(sample, bins=16, range=(0, n_rows))[0]
+    np.testing.assert_allclose(counts, SAMPLE_ROWS / 16, atol=8)
+
+
+def test_no_period_in_the_data_keeps_step_with_the_sample():
+    """Hours of days, days of years, and the sample's own stretches: each place in the period has about its share."""
+    n_rows = 1_000_000
+    sample = sample_rows(np.arange(n_rows, dtype=np.uint32))
+    for period in (12, 24, 60, 168, 365, 1440, n_rows // 512):
+        counts = np.histogram(sample % period, bins=12, range=(0, period))[0]
+        # of 512 groups of eight rows some 43 fall into each bin: four standard deviations
+        np.testing.assert_allclose(counts, counts.mean(), rtol=4 / np.sqrt(43))
+
+
+def test_few_rows_are_their_own_sample():
+    order = np.array([3, 5, 8], np.uint32)
+    assert sample_rows(order) is order
+
+
+@pytest.mark.parametrize(("container", "rate"), [(np.asarray, 0.001), (sparse.csr_array, 0.03)], ids=["dense", "CSR"])
+def test_rows_that_the_sample_misses_count(container, rate):
+    """What there is to learn is in a hundredth of them: for the sample there is never anything to gain."""
+    n_rows = 100_000
+    left_out = np.setdiff1d(np.arange(n_rows), sample_rows(np.arange(n_rows, dtype=np.uint32)))
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    X[:, 0] = 0
+    X[left_out[::100], 0] = 1
+    model = RMSpropRegressor(learning_rate=rate, random_state=0).fit(container(X), X[:, 0])
+    assert model.n_iter_ > 2
+    assert model.score(X, X[:, 0]) > 0.999
+
+
+def test_a_fit_ends_when_all_rows_have_ceased_to_improve():
+    """Wide data, where the sample's noise is several times tol: its word alone would end this at half the epochs."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(10_000, 600))
+    y = X @ rng.normal(size=600) / 20 + rng.normal(size=10_000)
+    model = RMSpropRegressor(random_state=0).fit(X, y)
+
+    def score_after(n_epochs):
+        return RMSpropRegressor(random_state=0, tol=None, max_iter=n_epochs).fit(X, y).score(X, y)
+
+    end = model.n_iter_
+    assert score_after(end) == model.score(X, y)
+    assert model.score(X, y) - score_after(end - model.n_iter_no_change) < 1.2 * model.tol
+    assert score_after(end // 2) < model.score(X, y) - 2 * model.tol
