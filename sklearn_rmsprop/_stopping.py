@@ -71,6 +71,11 @@ class Stopping:
         self._n_unchanged = 0
 
     @property
+    def by_epochs_only(self) -> bool:
+        """Whether losses make no difference."""
+        return not self._least
+
+    @property
     def improved(self) -> bool:
         """Whether the last check is the best so far, that the next ones are compared with."""
         return self._n_unchanged == 0

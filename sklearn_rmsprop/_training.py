@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from operator import mul
 
 import numpy as np
 
@@ -74,9 +75,9 @@ class Problem:
         return self.objective.null_loss(self.examples.y, self.examples.weight, rows, self.loss)
 
     @cached_property
-    def loss_unit(self) -> np.ndarray:
+    def loss_unit(self) -> list[float]:
         """The user's loss per unit of the kernel's, per target."""
-        return self.objective.loss_unit(self.y_unit)
+        return self.objective.loss_unit(self.y_unit).tolist()
 
     @property
     def is_sampled(self) -> bool:
@@ -92,7 +93,8 @@ class Problem:
 
     def in_user_units(self, loss: np.ndarray) -> float:
         """A loss per target in the kernel's units as one number in the user's: the mean over targets."""
-        return float(loss @ self.loss_unit) / len(loss)
+        # not by arrays: see Stopping
+        return sum(map(mul, loss.tolist(), self.loss_unit)) / len(loss)
 
 
 def pose_problem(
@@ -163,12 +165,12 @@ def train(
     history = History(validation_scores=None if held_out is None else scores)
     epochs_per_check = math.ceil(STEPS_PER_CHECK / problem.steps_per_epoch)
     best, best_score = state, -math.inf
-
-    all_rows, sampled, best_coef = problem.examples.order, problem.is_sampled and held_out is None, None
+    judged_by_sample = problem.is_sampled and held_out is None and not stopping.by_epochs_only
+    coef_to_beat: np.ndarray | None = None
 
     def exact() -> tuple[np.ndarray, np.ndarray]:
-        now = state.published()
-        return problem.measure(now if best_coef is None else best_coef, all_rows), problem.measure(now, all_rows)
+        rows, coef = problem.examples.order, state.published()
+        return problem.measure(coef if coef_to_beat is None else coef_to_beat, rows), problem.measure(coef, rows)
 
     monitor.start(
         math.ceil(stopping.max_iter / epochs_per_check),
@@ -178,10 +180,11 @@ def train(
         monitor.begin_check()
         n_epochs = min(epochs_per_check, stopping.max_iter - history.n_iter)
         run_steps(problem, optimizer, state, n_epochs=n_epochs, rate_factor=stopping.rate_factor)
-        objective = problem.measure(state.published(), problem.sample)
+        coef = state.published()
+        objective = problem.measure(coef, problem.sample)
         history.epochs.append(history.n_iter + n_epochs)
         history.loss_curve.append(problem.in_user_units(objective))
-        if not math.isfinite(sum(objective.tolist())):
+        if not math.isfinite(history.loss_curve[-1]):
             raise overflow(state, history)
         if held_out is not None:
             scores.append(held_out.score(state))
@@ -190,10 +193,10 @@ def train(
                 best, best_score = state.copy(), scores[-1]
         asked = monitor.end_check(history, best.copy)
         rate_factor = stopping.rate_factor
-        if stopping.check(history.n_iter, objective, asked=asked, exact=exact if sampled else None):
+        if stopping.check(history.n_iter, objective, asked=asked, exact=exact if judged_by_sample else None):
             break
-        if sampled and stopping.improved:
-            best_coef = state.published().copy()
+        if judged_by_sample and stopping.improved:
+            coef_to_beat = coef.copy()
         if stopping.rate_factor < rate_factor:
             state.forget(stopping.rate_factor / rate_factor)
     if not state.is_finite():

@@ -38,12 +38,12 @@ def run_epochs(
     cdef const double[:] rate = plan.rate
     cdef Py_ssize_t n_targets = rows.n_targets, n = rows.n_examples
     # on a cache line: vectors that lie across two took a twelfth of an epoch over one column
-    cdef double[::1] memory = np.empty(3 * CHUNK * n_targets + LINE_BYTES)
+    cdef double[::1] memory = np.empty(4 * CHUNK * n_targets + LINE_BYTES)
     cdef double *buffers = <double *>rounded_up(<uintptr_t>&memory[0], LINE_BYTES)
-    cdef double[::1] chunk_weight = np.empty(CHUNK)
     cdef double *y_chunk = buffers + 0 * CHUNK * n_targets
     cdef double *z = buffers + 1 * CHUNK * n_targets
     cdef double *derivative = buffers + 2 * CHUNK * n_targets
+    cdef double *chunk_weight = buffers + 3 * CHUNK * n_targets
     # Equal weights do not reach the rows: the step takes them into account.
     cdef bint weighted = rows.weights.stride != 0
     cdef double common_weight = 1 if weighted else rows.weights.data[0]
@@ -82,11 +82,11 @@ def run_epochs(
                 step.scale = common_weight / (stop - start)
                 while start < stop:
                     size = min(<Py_ssize_t>CHUNK, stop - start)
-                    rows.take(start, size, y_chunk, &chunk_weight[0])
+                    rows.take(start, size, y_chunk, chunk_weight)
                     rows.forward(start, size, &step, z)
                     loss.differentiate(size * n_targets, y_chunk, z, derivative)
                     if weighted:
-                        weigh(size, n_targets, &chunk_weight[0], derivative)
+                        weigh(size, n_targets, chunk_weight, derivative)
                     rows.backward(start, size, derivative)
                     start += size
                     cost += size * row_cost

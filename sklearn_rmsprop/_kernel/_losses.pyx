@@ -58,38 +58,44 @@ cdef class Loss:
         """Weighted mean loss of predicting a constant, one per target or for all, on the rows named: (n_targets,)."""
         if y.shape[1] != self.n_targets:
             raise ValueError(f"expected {self.n_targets} columns, got {y.shape[1]}")
-        z = np.empty((CHUNK, self.n_targets))
-        z[:] = constant
-        return mean_loss(self, None, z, y, sequence(weight), named)
+        constants = np.empty(self.n_targets)
+        constants[:] = constant
+        return mean_loss(self, None, constants, y, sequence(weight), named)
 
     def of_model(self, Rows rows, coef, const uint32_t[::1] named):
         """Weighted mean loss of the model of these coordinates, float64, on those of the rows named: (n_targets,)."""
         rows.publish(coef)
-        return mean_loss(self, rows, np.empty((CHUNK, self.n_targets)), rows.y, rows.weights, named)
+        return mean_loss(self, rows, None, rows.y, rows.weights, named)
 
 
 cdef mean_loss(
-    Loss loss, Rows model, double[:, ::1] z, const double[:, ::1] y, Sequence weights, const uint32_t[::1] named
+    Loss loss, Rows model, const double[::1] constants, const double[:, ::1] y, Sequence weights,
+    const uint32_t[::1] named,
 ):
-    """Weighted mean loss on the rows named: of the predictions `z` for any CHUNK of them, or of those of `model`."""
-    cdef Py_ssize_t i = 0, n, row, n_targets = loss.n_targets, cost = 0, row_cost = 0
-    cdef double[:, ::1] chunk = np.empty((3, CHUNK * n_targets))
+    """Weighted mean loss on the rows named, of the predictions of `model` or of constants."""
+    cdef Py_ssize_t i = 0, n, row, k, n_targets = loss.n_targets, row_cost = 0, cost = 0
+    cdef double[:, ::1] chunk = np.empty((4, CHUNK * n_targets))
     cdef double *y_chunk = &chunk[0, 0]
-    cdef double *losses = &chunk[1, 0]
-    cdef double *weight = &chunk[2, 0]
+    cdef double *z = &chunk[1, 0]
+    cdef double *losses = &chunk[2, 0]
+    cdef double *weight = &chunk[3, 0]
     cdef bint weighted = weights.stride != 0, predicts = model is not None
     cdef double total_weight = 0
-    if predicts:
-        row_cost = model.row_cost
     result = np.zeros(n_targets)
     cdef double[::1] total = result
+    if predicts:
+        row_cost = model.row_cost
+    else:
+        for row in range(CHUNK):
+            for k in range(n_targets):
+                z[row * n_targets + k] = constants[k]
     with nogil:
         while i < named.shape[0]:
             n = min(<Py_ssize_t>CHUNK, named.shape[0] - i)
             gather(&named[i], n, n, n_targets, &y[0, 0], weights, y_chunk, weight)
             if predicts:
-                model.predict(&named[i], n, named.shape[0] - i, &z[0, 0])
-            loss.measure(n * n_targets, y_chunk, &z[0, 0], losses)
+                model.predict(&named[i], n, named.shape[0] - i, z)
+            loss.measure(n * n_targets, y_chunk, z, losses)
             if weighted:
                 weigh(n, n_targets, weight, losses)
                 for row in range(n):
@@ -98,7 +104,11 @@ cdef mean_loss(
             i += n
             cost += n * row_cost
             check_signals(&cost)
-    return result / (total_weight if weighted else named.shape[0])
+    if not weighted:
+        total_weight = named.shape[0]
+    for k in range(n_targets):
+        total[k] /= total_weight
+    return result
 
 
 cdef class SquaredError(Loss):
