@@ -261,7 +261,7 @@ def draw(data, fits, loop_path, output):
 # %%
 # All of it
 # ---------
-# The estimator stops after seven epochs, a few hundredths of a dollar from least squares. The loop comes to within a
+# The estimator stops after six or seven epochs, a few hundredths of a dollar from least squares. The loop comes to within a
 # few dollars in its first epochs, and no nearer in hundreds. With all columns the grid search finds no setting that is
 # noticeably better than the defaults.
 
