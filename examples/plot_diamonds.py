@@ -261,9 +261,9 @@ def draw(data, fits, loop_path, output):
 # %%
 # All of it
 # ---------
-# The estimator stops after six or seven epochs, a few hundredths of a dollar from least squares. The loop comes to within a
-# few dollars in its first epochs, and no nearer in hundreds. With all columns the grid search finds no setting that is
-# noticeably better than the defaults.
+# The estimator stops after six or seven epochs, a few hundredths of a dollar from least squares. The loop comes to
+# within a few dollars in its first epochs, and no nearer in hundreds. With all columns the grid search finds no setting
+# that is noticeably better than the defaults.
 
 
 def main(arguments=None):
