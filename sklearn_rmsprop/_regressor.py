@@ -489,7 +489,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
                 raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
             monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
             if first:
-                _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
+                _, history = self._train(sample, units, objective, state, monitor)
             else:
                 state, history = self._train_further(sample, units, objective, state, monitor)
             self._publish(sample, units, state, history, before)
@@ -554,7 +554,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
         monitor = Monitors(monitors)
         stopping, history = self._train(
-            sample, units, objective, state, tol=self.tol, max_iter=self.max_iter, monitor=monitor, held_out=held_out
+            sample, units, objective, state, monitor, tol=self.tol, max_iter=self.max_iter, held_out=held_out
         )
         self._publish(sample, units, state, history)
         monitor.finish(history, stopping.reason)
@@ -607,14 +607,14 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         units: Units,
         objective: Objective,
         state: State,
-        *,
-        tol: float | None,
-        max_iter: int,
         monitor: Monitor,
+        *,
+        tol: float | None = None,
+        max_iter: int = 1,
         held_out: HeldOut | None = None,
         penalty_elsewhere: np.ndarray | float = 0.0,
     ) -> tuple[Stopping, History]:
-        """Run the training loop on `state`."""
+        """Run the training loop on `state`: one pass, unless told otherwise."""
         with units.origin_for(sample.X, state):
             problem = pose_problem(
                 sample, units, objective, state,
@@ -641,7 +641,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         places = part.coordinates
         if places is None:
             state = state.copy()
-            _, history = self._train(sample, units, objective, state, tol=None, max_iter=1, monitor=monitor)
+            _, history = self._train(sample, units, objective, state, monitor)
             return state, history
         n_steps = count_steps(len(sample.order), self.batch_size)
         trained, state = state.take(places), state.idle(n_steps, self._optimizer(n_steps))
@@ -649,10 +649,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         if objective.is_penalized:
             all_of_it, of_part = state.published()[:-1], state.take(places).published()[:-1]
             elsewhere = objective.penalty(all_of_it, units.y_unit) - objective.penalty(of_part, units.y_unit)
-        _, history = self._train(
-            part, units.take(places), objective, trained, tol=None, max_iter=1, monitor=monitor,
-            penalty_elsewhere=elsewhere,
-        )  # fmt: skip
+        _, history = self._train(part, units.take(places), objective, trained, monitor, penalty_elsewhere=elsewhere)
         state.put(places, trained)
         return state, history
 
