@@ -3,10 +3,11 @@
 from typing import get_args
 
 import numpy as np
+import oracles
 import pytest
 from scipy import sparse
 
-from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import RMSpropRegressor, _training
 from sklearn_rmsprop._stopping import IN_WORDS, Reason, Stopping
 from sklearn_rmsprop._training import SAMPLE_ROWS, sample_rows
 
@@ -163,3 +164,33 @@ def test_a_fit_ends_when_all_rows_have_ceased_to_improve():
     assert score_after(end) == model.score(X, y)
     assert model.score(X, y) - score_after(end - model.n_iter_no_change) < 1.2 * model.tol
     assert score_after(end // 2) < model.score(X, y) - 2 * model.tol
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("n_features", [1, 6, 26])
+def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
+    n_features, n_targets, weighted, container, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(300, n_features)), rng.normal(size=(300, n_targets))
+    weight = rng.integers(0, 4, size=300).astype(float) if weighted else None
+    parameters = {"loss": "huber", "penalty": "elasticnet", "alpha": 0.01, "tol": None, "max_iter": 3}
+    of_all = RMSpropRegressor(**parameters, random_state=0).fit(container(X), Y, sample_weight=weight)
+    monkeypatch.setattr(_training, "SAMPLE_ROWS", 64)
+    model = RMSpropRegressor(**parameters, random_state=0).fit(container(X), Y, sample_weight=weight)
+    np.testing.assert_array_equal(model.coef_, of_all.coef_)
+    np.testing.assert_array_equal(model.intercept_, of_all.intercept_)
+
+    objective = {name: parameters[name] for name in ("loss", "penalty", "alpha")}
+    weight = np.ones(300) if weight is None else weight
+    rows = sample_rows(np.flatnonzero(weight))
+    assert len(rows) == 64
+    expected = [
+        oracles.objective(
+            X[rows], Y[rows, k], model.coef_[k], model.intercept_[k], sample_weight=weight[rows], **objective
+        )
+        for k in range(n_targets)
+    ]
+    assert model.loss_curve_ == [pytest.approx(np.mean(expected), rel=1e-9)]
