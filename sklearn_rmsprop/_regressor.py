@@ -127,7 +127,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
 
     n_iter_no_change : int, default=5
         Checks without improvement to wait for, at least 1. A check follows each epoch, or as many epochs as make 100
-        steps, and looks at 4096 rows at most. Where these show no improvement any more, all rows decide.
+        steps, and looks at 4096 rows at most, or 1024 long ones. Where these show no more improvement, all rows decide.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -202,8 +202,9 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
 
     loss_curve_ : list of float
         Training objective at each check, a mean over the targets: the weighted mean loss of the published iterate, and
-        the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows the loss is that of so many,
-        spread over all. In the units of the loss: those of `y`, squared with the squared losses and "huber".
+        the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024, if they are long) the
+        loss is that of so many, spread over all. In the units of the loss: those of `y`, squared with the squared
+        losses and "huber".
 
     validation_scores_ : list of float
         With `early_stopping`, at each check the share of the held-out rows' loss that is explained: 1 - loss / loss of

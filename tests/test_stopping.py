@@ -9,7 +9,7 @@ from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor, _training
 from sklearn_rmsprop._stopping import IN_WORDS, Reason, Stopping
-from sklearn_rmsprop._training import SAMPLE_ROWS, sample_rows
+from sklearn_rmsprop._training import SAMPLE_ROWS, sample_rows, sample_size
 
 
 def run(stopping, losses):
@@ -113,7 +113,7 @@ def test_all_rows_decide_on_smaller_steps_too():
 @pytest.mark.parametrize("n_rows", [SAMPLE_ROWS + 1, 5000, 53_940, 1_000_003])
 def test_the_sample_is_spread_evenly(n_rows):
     order = np.arange(100, 100 + n_rows, dtype=np.uint32)
-    sample = sample_rows(order).astype(int) - 100
+    sample = sample_rows(order, SAMPLE_ROWS).astype(int) - 100
     assert len(sample) == SAMPLE_ROWS
     assert (np.diff(sample) > 0).all()
     assert sample[0] >= 0
@@ -125,23 +125,28 @@ def test_the_sample_is_spread_evenly(n_rows):
 def test_no_period_in_the_data_keeps_step_with_the_sample():
     """Hours of days, days of years, and the sample's own stretches: each place in the period has about its share."""
     n_rows = 1_000_000
-    sample = sample_rows(np.arange(n_rows, dtype=np.uint32))
+    sample = sample_rows(np.arange(n_rows, dtype=np.uint32), SAMPLE_ROWS)
     for period in (12, 24, 60, 168, 365, 1440, n_rows // 512):
         counts = np.histogram(sample % period, bins=12, range=(0, period))[0]
         # of 512 groups of eight rows some 43 fall into each bin: four standard deviations
         np.testing.assert_allclose(counts, counts.mean(), rtol=4 / np.sqrt(43))
 
 
+def test_the_longer_the_rows_the_fewer_are_sampled():
+    for length, n_rows in [(0, 4096), (1, 4096), (64, 4096), (100, 2621), (2000, 1024), (100_000, 1024)]:
+        assert sample_size(5000 * length, 5000) == n_rows
+
+
 def test_few_rows_are_their_own_sample():
     order = np.array([3, 5, 8], np.uint32)
-    assert sample_rows(order) is order
+    assert sample_rows(order, SAMPLE_ROWS) is order
 
 
 @pytest.mark.parametrize(("container", "rate"), [(np.asarray, 0.001), (sparse.csr_array, 0.03)], ids=["dense", "CSR"])
 def test_rows_that_the_sample_misses_count(container, rate):
     """What there is to learn is in a hundredth of them: for the sample there is never anything to gain."""
     n_rows = 100_000
-    left_out = np.setdiff1d(np.arange(n_rows), sample_rows(np.arange(n_rows, dtype=np.uint32)))
+    left_out = np.setdiff1d(np.arange(n_rows), sample_rows(np.arange(n_rows, dtype=np.uint32), SAMPLE_ROWS))
     X = np.random.default_rng(0).normal(size=(n_rows, 2))
     X[:, 0] = 0
     X[left_out[::100], 0] = 1
@@ -185,7 +190,7 @@ def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
 
     objective = {name: parameters[name] for name in ("loss", "penalty", "alpha")}
     weight = np.ones(300) if weight is None else weight
-    rows = sample_rows(np.flatnonzero(weight))
+    rows = sample_rows(np.flatnonzero(weight), 64)
     assert len(rows) == 64
     expected = [
         oracles.objective(
