@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from operator import mul
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -120,7 +121,8 @@ def pose_problem(
 ) -> Problem:
     """The problem in the kernel's units, its rows tied to `state`."""
     n_rows = len(sample.order)
-    n_numbers = sample.X.nnz if sparse.issparse(sample.X) else sample.X.size
+    X: Any = sample.X
+    n_numbers = X.nnz if sparse.issparse(X) else X.size
     batch_size = min(batch_size or n_rows, n_rows)
     penalties = units.penalties(objective, sample.X, sample.order, batch_size)
     examples = Examples(
@@ -136,7 +138,7 @@ def pose_problem(
         y_unit=units.y_unit,
         loss=objective.loss(units.y_unit),
         batch_size=batch_size,
-        sample=sample_rows(sample.order, sample_size(n_numbers, sample.X.shape[0])),
+        sample=sample_rows(sample.order, sample_size(n_numbers, X.shape[0])),
         penalty_elsewhere=penalty_elsewhere,
     )
 
