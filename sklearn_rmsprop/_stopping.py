@@ -48,6 +48,8 @@ class Stopping:
         Why the fit has stopped; None while it runs. The first of these that applies.
     rate_factor : float
         What the step sizes are to be multiplied by.
+    improved : list of bool
+        Per target, whether the last check is the best so far, that the next ones are compared with.
     """
 
     def __init__(
@@ -68,17 +70,14 @@ class Stopping:
         # per target; none without a threshold
         self._least = [] if threshold is None else threshold.tolist()
         self._to_beat = [math.inf] * len(self._least)
+        self._exact = [math.inf] * len(self._least)  # the least losses of all rows seen
+        self.improved = [False] * len(self._least)
         self._n_unchanged = 0
 
     @property
     def by_epochs_only(self) -> bool:
         """Whether losses make no difference."""
         return not self._least
-
-    @property
-    def improved(self) -> bool:
-        """Whether the last check is the best so far, that the next ones are compared with."""
-        return self._n_unchanged == 0
 
     def check(
         self,
@@ -91,16 +90,15 @@ class Stopping:
         """Whether to stop after `n_iter` epochs, the last of which had these losses, one per target.
 
         `asked`: whether a callback has asked to stop. `exact`: where the losses are those of a sample of the rows, a
-        function that returns the losses of all rows, at the best check and now. The sample says when to look at them.
+        function that returns the losses of all rows, at each target's best check and now. The sample says when to look
+        at them.
         """
         if self._least:
             now = losses.tolist()
             self._compare(now)
             if exact is not None and self._has_ceased(now):
                 at_best, exactly_now = (loss.tolist() for loss in exact())
-                each = zip(exactly_now, at_best, self._least, strict=True)
-                if any(loss < best - least for loss, best, least in each):
-                    self._begin_at(now)
+                self._compare_exactly(at_best, exactly_now, now)
                 now = exactly_now
             if self._has_ceased(now):
                 if self._n_drops == 0 or self._nothing_left(now):
@@ -121,14 +119,21 @@ class Stopping:
         """Count the checks without improvement."""
         self._n_unchanged += 1
         for k, loss in enumerate(losses):
-            if loss < self._to_beat[k]:
+            self.improved[k] = loss < self._to_beat[k]
+            if self.improved[k]:
                 self._to_beat[k] = loss - self._least[k]
                 self._n_unchanged = 0
 
-    def _begin_at(self, losses: list[float]) -> None:
-        """Take these for the best so far."""
-        self._to_beat = [loss - least for loss, least in zip(losses, self._least, strict=True)]
-        self._n_unchanged = 0
+    def _compare_exactly(self, at_best: list[float], now: list[float], on_sample: list[float]) -> None:
+        """Take this check for the best so far of those targets that have improved on all rows, if not on the sample."""
+        for k, least in enumerate(self._least):
+            # the best check on the sample, by chance, need not be the best on all rows
+            best = min(at_best[k], self._exact[k])
+            self._exact[k] = min(best, now[k])
+            if now[k] < best - least:
+                self._to_beat[k] = on_sample[k] - least
+                self.improved[k] = True
+                self._n_unchanged = 0
 
     def _nothing_left(self, losses: list[float]) -> bool:
         return all(loss <= least for loss, least in zip(losses, self._least, strict=True))

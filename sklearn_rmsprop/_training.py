@@ -197,7 +197,7 @@ def train(
         objective = problem.measure(coef, problem.sample)
         history.epochs.append(history.n_iter + n_epochs)
         history.loss_curve.append(problem.in_user_units(objective))
-        if not math.isfinite(history.loss_curve[-1]):
+        if not math.isfinite(sum(objective.tolist())):
             raise overflow(state, history)
         if held_out is not None:
             scores.append(held_out.score(state))
@@ -208,8 +208,8 @@ def train(
         rate_factor = stopping.rate_factor
         if stopping.check(history.n_iter, objective, asked=asked, exact=exact if judged_by_sample else None):
             break
-        if judged_by_sample and stopping.improved:
-            coef_to_beat = coef.copy()
+        if judged_by_sample and any(stopping.improved):
+            coef_to_beat = coef.copy() if coef_to_beat is None else np.where(stopping.improved, coef, coef_to_beat)
         if stopping.rate_factor < rate_factor:
             state.forget(stopping.rate_factor / rate_factor)
     if not state.is_finite():

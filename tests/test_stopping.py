@@ -110,6 +110,41 @@ def test_all_rows_decide_on_smaller_steps_too():
     assert stopping.rate_factor < 1
 
 
+def test_each_target_has_its_own_best_check():
+    """The second goes on improving on the sample for a while, the first never does: its best check is the first one."""
+    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100)
+    improved = []
+    for n_iter, losses in enumerate([[5, 5], [6, 4], [6, 3], [6, 3]], start=1):
+        assert not stopping.check(n_iter, np.array(losses), exact=None)
+        improved.append(stopping.improved[:])
+    assert improved == [[True, True], [False, True], [False, True], [False, False]]
+    # the first is worse than at its best on all rows, too: a better last check than one of the others is no improvement
+    assert stopping.check(5, np.array([5.5, 3]), exact=lambda: (np.array([5.0, 3.0]), np.array([5.5, 3.0])))
+
+
+def test_a_chance_improvement_on_the_sample_does_not_lower_the_bar():
+    """All rows have lost 3.8 once: that the best check on the sample since then loses 5 there makes 4.5 no progress."""
+    losses, exact = [5, 4, 4, 4, 3, 3, 3], {4: (4, 3.8), 7: (5, 4.5)}
+    assert run_on_sample(losses, exact)[:2] == (7, [4, 7])
+
+
+def test_a_drop_is_no_improvement():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=1)
+    for n_iter, loss in enumerate([4, 5, 5], start=1):
+        stopping.check(n_iter, np.array([loss]), exact=lambda: (np.array([4.0]), np.array([5.0])))
+    assert stopping.rate_factor < 1
+    assert stopping.improved == [False]
+
+
+def test_several_hovering_targets_come_to_an_end():
+    """Of many targets one has always just improved on some check of another's."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(6000, 3))
+    Y = X @ rng.normal(size=(3, 16)) / np.sqrt(3) + rng.normal(size=(6000, 16))
+    hovering = {"average": False, "schedule": "constant", "learning_rate": 0.03}
+    assert RMSpropRegressor(**hovering, max_iter=300, random_state=0).fit(X, Y).n_iter_ < 150
+
+
 @pytest.mark.parametrize("n_rows", [SAMPLE_ROWS + 1, 5000, 53_940, 1_000_003])
 def test_the_sample_is_spread_evenly(n_rows):
     order = np.arange(100, 100 + n_rows, dtype=np.uint32)

@@ -54,7 +54,7 @@ typedef struct {
     void (*forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step, double *z);
     /* The rows must be those of the last `forward`. */
     void (*backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
-    /* The same with coefficients of one's own, one per coordinate; takes nothing down. */
+    /* Predicts like `forward`, with coefficients of one's own, one per coordinate; takes nothing down. */
     void (*predict)(const CSRModel *model, const double *coef, const uint32_t *rows, ptrdiff_t n, double *z);
     /* Weighted mean square of each column's entries that are not zero. `square` and `total`: n_features. */
     void (*mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, Sequence weight, double *square,
