@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor, _training
-from sklearn_rmsprop._stopping import IN_WORDS, Reason, Stopping
+from sklearn_rmsprop._stopping import DROP, IN_WORDS, Reason, Stopping
 from sklearn_rmsprop._training import SAMPLE_ROWS, sample_rows, sample_size
 
 
@@ -64,6 +64,38 @@ def test_every_reason_has_words():
 
 def test_without_tolerance_only_the_limit_counts():
     assert run(Stopping(None, n_iter_no_change=1, max_iter=7), [0.0] * 10) == 7
+
+
+def test_steps_become_smaller_so_often_before_a_fit_counts_as_converged():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=3)
+    assert run(stopping, [5.0] * 100) == 1 + 2 * 4
+    assert stopping.reason == "converged"
+    assert stopping.rate_factor == pytest.approx(DROP**3)
+
+
+def test_an_improvement_after_smaller_steps_is_waited_for():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=1)
+    #                                  drops here v                      v stops here
+    assert run(stopping, [5.0, 5.0, 5.0, 4.0, 4.0, 3.0, 3.0, 3.0, 3.0]) == 8
+    assert stopping.rate_factor == pytest.approx(DROP)
+
+
+def test_steps_stay_as_they_are_where_there_is_nothing_to_wait_for():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=3)
+    assert run(stopping, [5.0, 0.05]) == 2
+    assert stopping.reason == "converged"
+    stopping = Stopping(None, n_iter_no_change=1, max_iter=20, n_drops=3)
+    assert run(stopping, [5.0] * 100) == 20
+    assert stopping.rate_factor == 1
+
+
+def test_the_reason_says_whether_it_was_the_score_of_held_out_rows():
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, validating=True)
+    assert run(stopping, [5.0] * 100) == 3
+    assert stopping.reason == "validation"
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=3, validating=True)
+    assert run(stopping, [5.0, 4.0, 3.0]) == 3
+    assert stopping.reason == "max_iter"
 
 
 # Where checks see a sample of the rows
