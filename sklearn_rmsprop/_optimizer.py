@@ -98,9 +98,8 @@ class Optimizer:
         also the sequences by which a sparse kernel makes up for steps that passed a coordinate by.
         """
         steps = np.arange(t + 1, t + n_steps + 1)
-        rate = self.schedule(steps)
         plan = SimpleNamespace(
-            rate=rate if rate_factor == 1 else rate_factor * rate,
+            rate=rate_factor * self.schedule(steps),
             decay_limit=self._decay_limit, decay_gain=self._decay_gain,
             average=float(self.average), eta=ETA, forgotten=forgotten,
             power=None, decayed=None, inverse_decayed=None, kept=None,

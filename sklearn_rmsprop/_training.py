@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from operator import mul
 from typing import Any
 
 import numpy as np
@@ -86,9 +85,9 @@ class Problem:
         return self.objective.null_loss(self.examples.y, self.examples.weight, rows, self.loss)
 
     @cached_property
-    def loss_unit(self) -> list[float]:
+    def loss_unit(self) -> np.ndarray:
         """The user's loss per unit of the kernel's, per target."""
-        return self.objective.loss_unit(self.y_unit).tolist()
+        return self.objective.loss_unit(self.y_unit)
 
     @property
     def is_sampled(self) -> bool:
@@ -104,8 +103,7 @@ class Problem:
 
     def in_user_units(self, loss: np.ndarray) -> float:
         """A loss per target in the kernel's units as one number in the user's: the mean over targets."""
-        # not by arrays: see Stopping
-        return sum(map(mul, loss.tolist(), self.loss_unit)) / len(loss)
+        return float(loss @ self.loss_unit) / len(loss)
 
 
 def pose_problem(

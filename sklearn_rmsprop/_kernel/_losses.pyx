@@ -56,8 +56,6 @@ cdef class Loss:
 
     def of_constant(self, const double[:, ::1] y, const double[:] weight, const uint32_t[::1] named, constant):
         """Weighted mean loss of predicting a constant, one per target or for all, on the rows named: (n_targets,)."""
-        if y.shape[1] != self.n_targets:
-            raise ValueError(f"expected {self.n_targets} columns, got {y.shape[1]}")
         constants = np.empty(self.n_targets)
         constants[:] = constant
         return mean_loss(self, None, constants, y, sequence(weight), named)
@@ -73,6 +71,8 @@ cdef mean_loss(
     const uint32_t[::1] named,
 ):
     """Weighted mean loss on the rows named, of the predictions of `model` or of constants."""
+    if y.shape[1] != loss.n_targets:
+        raise ValueError(f"expected {loss.n_targets} columns, got {y.shape[1]}")
     cdef Py_ssize_t i = 0, n, row, k, n_targets = loss.n_targets, row_cost = 0, cost = 0
     cdef double[:, ::1] chunk = np.empty((4, CHUNK * n_targets))
     cdef double *y_chunk = &chunk[0, 0]

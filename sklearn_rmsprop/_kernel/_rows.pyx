@@ -206,7 +206,7 @@ cdef class DenseRows(Rows):
     def publish(self, coef):
         """Take these coordinates, float64 like the average, for `predict`."""
         like = self._state.coef
-        rounded = coef.astype(like.dtype)
+        rounded = coef.astype(like.dtype, copy=False)
         memcpy(self.published.coef, <const void *>address(rounded, like.dtype, like.shape), rounded.nbytes)
         self.operations.refresh(&self.published)
 

@@ -70,8 +70,8 @@ static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_tar
     model->n_visits = n_visits;
 }
 
-MULTIVERSION static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step,
-                                       double *z)
+MULTIVERSION static void NAME(forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead,
+                                       const Step *step, double *z)
 {
     if (model->n_targets == 1)
         NAME(forward_targets)(model, 1, rows, n, n_ahead, step, z);

@@ -42,9 +42,9 @@ static ALWAYS_INLINE NAME(Update) NAME(begin_update)(const DenseModel *model, co
     };
 }
 
-/* The RMSprop update itself, of coordinate j with the batch's summed gradient; returns the new coefficient. Whoever calls this passes constants for the
- * last two arguments, which drop what is not needed: `extras` are momentum and `centered`, a tenth of the time of single
- * rows. Both penalties act as proximal steps in the metric of the update:
+/* The RMSprop update itself, of coordinate j with the batch's summed gradient; returns the new coefficient. Whoever calls
+ * this passes constants for the last two arguments, which drop what is not needed: `extras` are momentum and `centered`, a
+ * tenth of the time of single rows. Both penalties act as proximal steps in the metric of the update:
  *
  * L2, implicitly: dividing the step by 1 + step size * l2 is what minimising the penalty along with it comes to.
  *
