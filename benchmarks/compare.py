@@ -1,13 +1,14 @@
-"""Is the hot path slower than it was? Builds two revisions and times them in turns.
+"""Compare the epoch times of two revisions of the package, to find out whether a change has made it slower.
 
-    python benchmarks/compare.py REV                # the working tree against this revision
-    python benchmarks/compare.py REV --new OTHER    # one revision against another
-    python benchmarks/compare.py REV --rounds 5     # rougher
+    python benchmarks/compare.py REV                # compare the working tree with this revision
+    python benchmarks/compare.py REV --new OTHER    # compare the revision OTHER with the revision REV
+    python benchmarks/compare.py REV --rounds 5     # faster and less accurate
 
-Both are built into a temporary folder with the tools of this environment, and loaded by one process each, which fit in
-turns on the same core: the time of an epoch is that of a fit with many epochs less that of a fit with one, as in
-epochs.py. The exit status is 1 when in any case the fastest epoch and the median are both more than 15 % slower, so
-that a slow spell of the machine does not count as a slower package. The cases are in hot_path.py.
+Both revisions are built in a temporary folder with the build tools of this Python environment. Each build is loaded by
+a process of its own (worker.py), and the two processes fit alternately on the same core. The time of an epoch is the
+difference between a fit with many epochs and a fit with one, divided by the number of extra epochs. The exit status is
+1 if, in any of the cases of hot_path.py, both the fastest and the median epoch are more than 15 % slower. Both have to
+be slower, because other load on the machine may affect either of them alone.
 """
 
 import argparse
@@ -24,19 +25,20 @@ from pathlib import Path
 from statistics import median
 
 from hot_path import CASES
-from table import markdown, milliseconds
+from table import format_milliseconds, markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOWER = 1.15
-# Seconds that the extra epochs of one measurement are to take.
-SPAN = 0.15
+# The largest ratio of new to old epoch time that passes: a tolerance for the noise of a shared machine.
+MAX_RATIO = 1.15
+# The seconds that the extra epochs of one measurement should take: long compared with the resolution of the clock, and
+# short enough for many rounds.
+EXTRA_SECONDS = 0.15
 
 
-def check_out(revision, folder):
-    """Write the sources of a revision, or those of the working tree (None), into a folder."""
+def write_sources(revision, folder):
+    """Write the sources of a revision into a folder; None is the working tree."""
     if revision is None:
-        sources = ("sklearn_rmsprop", "meson.build", "pyproject.toml", "README.md", "LICENSE")
-        for name in sources:
+        for name in ("sklearn_rmsprop", "meson.build", "pyproject.toml", "README.md", "LICENSE"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
         return
@@ -45,99 +47,108 @@ def check_out(revision, folder):
 
 
 def build(revision, folder):
-    """Build a revision; return the folder that holds the package."""
+    """Build a revision in a folder; return the subfolder that contains the package."""
     source, target = folder / "source", folder / "site"
     source.mkdir(parents=True)
-    check_out(revision, source)
+    write_sources(revision, source)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
     command += ["--disable-pip-version-check", "--target", target, source]
-    # Meson needs the programs beside this Python, which are on the PATH only in an activated environment.
-    subprocess.run(command, env=activated(), check=True)
+    subprocess.run(command, env=environment_with_build_tools(), check=True)
     return target
 
 
-def activated():
-    """Return the environment variables with this Python's programs first on the PATH."""
+def environment_with_build_tools():
+    """Return the environment variables with the programs beside this Python first on the PATH.
+
+    Meson looks for its tools on the PATH, and the programs beside this Python are there only if its environment is
+    activated.
+    """
     return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 class Worker:
-    """A process that has loaded one build and fits on request."""
+    """A process that has loaded one build and times fits on request."""
 
-    def __init__(self, site):
-        command = [sys.executable, Path(__file__).with_name("worker.py"), site]
+    def __init__(self, package_folder):
+        command = [sys.executable, Path(__file__).with_name("worker.py"), package_folder]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self.process.stdin.close()  # the end of its requests
+        self.process.stdin.close()  # the worker ends when its input does
         self.process.wait()
         self.process.stdout.close()
 
-    def seconds(self, case, n_epochs):
-        """Return the seconds of a fit for so many epochs."""
+    def time_fit(self, case, n_epochs):
+        """Return the seconds of a fit with this number of epochs."""
         print(json.dumps({"case": case, "n_epochs": n_epochs}), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"The build failed at {case!r}; its error is above.")
+            raise RuntimeError(
+                f"The worker process ended during case {case!r} without returning a time. Its error message is above."
+            )
         return float(line)
 
 
-def enough_epochs(worker, case):
-    """Return how many epochs take about the span."""
+def count_extra_epochs(worker, case):
+    """Return how many epochs after the first take about EXTRA_SECONDS."""
     n_extra = 2
-    while (taken := worker.seconds(case, 1 + n_extra) - worker.seconds(case, 1)) < SPAN / 2:
-        n_extra = math.ceil(n_extra * min(10, max(2, SPAN / max(taken, 1e-9))))
+    while (taken := worker.time_fit(case, 1 + n_extra) - worker.time_fit(case, 1)) < EXTRA_SECONDS / 2:
+        n_extra = math.ceil(n_extra * min(10, max(2, EXTRA_SECONDS / max(taken, 1e-9))))
     return n_extra
 
 
 def measure(workers, case, n_rounds):
-    """Return the seconds of an epoch, ``{name: (fastest, median)}``, the workers taking turns."""
-    n_extra = max(enough_epochs(worker, case) for worker in workers.values())
+    """Return ``{name: (fastest, median)}``, the seconds of an epoch, for ``{name: worker}``; the workers alternate."""
+    n_extra = max(count_extra_epochs(worker, case) for worker in workers.values())
     one, many = {name: [] for name in workers}, {name: [] for name in workers}
-    for number in range(n_rounds):
-        # Each goes first as often as the other.
-        for name in sorted(workers, reverse=number % 2 == 1):
-            one[name].append(workers[name].seconds(case, 1))
-            many[name].append(workers[name].seconds(case, 1 + n_extra))
-    return {name: tuple((how(many[name]) - how(one[name])) / n_extra for how in (min, median)) for name in workers}
+    for n_done in range(n_rounds):
+        # The order is reversed in every second round, so that neither worker always runs first.
+        for name in sorted(workers, reverse=n_done % 2 == 1):
+            one[name].append(workers[name].time_fit(case, 1))
+            many[name].append(workers[name].time_fit(case, 1 + n_extra))
+    return {
+        name: tuple((summarise(many[name]) - summarise(one[name])) / n_extra for summarise in (min, median))
+        for name in workers
+    }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the new build's epoch compares with the old one's: ratios of times, above 1 is slower."""
+    """The epoch times of both builds in one case. Ratios are new / old: above 1, the new build is slower."""
 
     case: str
-    old: float  # seconds of the fastest
+    old: float  # seconds of the fastest epoch
     new: float
     ratio: float
     ratio_of_medians: float
 
     @classmethod
     def of(cls, case, old, new):
-        """Compare two pairs of fastest and median."""
+        """Compare two pairs ``(fastest, median)``."""
         return cls(case, old[0], new[0], new[0] / old[0], new[1] / old[1])
 
     @property
     def is_slower(self):
-        """Whether both ratios say so: a single one may be noise."""
-        return min(self.ratio, self.ratio_of_medians) > SLOWER
+        """Whether both ratios exceed the limit; a single one may do so by chance."""
+        return min(self.ratio, self.ratio_of_medians) > MAX_RATIO
 
     def row(self):
-        """Return a row of the table."""
-        times = (milliseconds(self.old), milliseconds(self.new), f"{self.ratio:.2f}", f"{self.ratio_of_medians:.2f}")
-        return (self.case, *times, "SLOWER" if self.is_slower else "ok")
+        """Return the cells of a row of the table."""
+        times = (format_milliseconds(self.old), format_milliseconds(self.new))
+        ratios = (f"{self.ratio:.2f}", f"{self.ratio_of_medians:.2f}")
+        return (self.case, *times, *ratios, "SLOWER" if self.is_slower else "ok")
 
 
-def conclude(verdicts):
+def print_verdicts(verdicts):
     """Print the table; return the exit status."""
-    header = ("case", "old ms", "new ms", "new / old, fastest", "medians", f"at most {SLOWER:g}")
-    print(markdown(header, [verdict.row() for verdict in verdicts]))
+    header = ("case", "old, ms", "new, ms", "new / old", "new / old, medians", f"at most {MAX_RATIO:g}")
+    print(markdown_table(header, [verdict.row() for verdict in verdicts]))
     slower = [verdict.case for verdict in verdicts if verdict.is_slower]
     if slower:
-        print(f"\nMore than {SLOWER - 1:.0%} slower: {', '.join(slower)}")
+        print(f"\nMore than {MAX_RATIO - 1:.0%} slower: {', '.join(slower)}")
     return 1 if slower else 0
 
 
@@ -145,9 +156,9 @@ def main(arguments=None):
     """Compare the two revisions of the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", metavar="REV", help="the revision to compare with")
-    parser.add_argument("--new", metavar="REV", help="the revision that is judged, instead of the working tree")
-    parser.add_argument("--rounds", type=int, default=11, help="of each case (default: 11)")
-    parser.add_argument("--only", metavar="CASE", nargs="+", choices=CASES, help=f"some of: {', '.join(CASES)}")
+    parser.add_argument("--new", metavar="REV", help="the revision to be tested (default: the working tree)")
+    parser.add_argument("--rounds", type=int, default=11, help="number of rounds of each case (default: 11)")
+    parser.add_argument("--only", metavar="CASE", nargs="+", choices=CASES, help=f"cases to time: {', '.join(CASES)}")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         workers = {}
@@ -158,7 +169,7 @@ def main(arguments=None):
         for case in options.only or CASES:
             print(f"measuring {case}", file=sys.stderr, flush=True)
             verdicts.append(Verdict.of(case, **measure(workers, case, options.rounds)))
-    return conclude(verdicts)
+    return print_verdicts(verdicts)
 
 
 if __name__ == "__main__":

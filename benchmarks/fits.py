@@ -1,4 +1,4 @@
-"""Whole fits with every default, stopping rule included, beside those of scikit-learn."""
+"""Time and excess loss of whole fits with the defaults, including the stopping rule: RMSpropRegressor and its peers."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -8,118 +8,142 @@ import scipy.sparse
 from data import DATA_SETS, HARD_DATA_SETS, label
 from optimum import Problem, problem_of
 from sklearn.linear_model import LinearRegression, Ridge, SGDRegressor
-from table import DIVERGED, Table, figure, milliseconds, missed, ratio, text
-from timing import interleaved
+from table import (
+    DIVERGED,
+    ROUNDING_ERROR,
+    Table,
+    format_excess_loss,
+    format_milliseconds,
+    format_ratio,
+    number_column,
+    text_column,
+)
+from timing import time_interleaved
 
 from sklearn_rmsprop import RMSpropRegressor
 
+# Functions from a seed to an unfitted model.
 MODELS = {
-    "ours": lambda seed: RMSpropRegressor(random_state=seed),
+    "rmsprop": lambda seed: RMSpropRegressor(random_state=seed),
     "sgd": lambda seed: SGDRegressor(random_state=seed),
-    "averaged": lambda seed: SGDRegressor(average=True, random_state=seed),
+    "averaged_sgd": lambda seed: SGDRegressor(average=True, random_state=seed),
     "least_squares": lambda seed: LinearRegression(),
     "ridge": lambda seed: Ridge(),
 }
-# Need no seed. On the sparse data set they take a minute.
-EXACT = ("least_squares", "ridge")
+# Short names for the headings, because each model has two or three columns.
+HEADINGS = {
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
+    "averaged_sgd": "averaged SGD",
+    "least_squares": "least squares",
+    "ridge": "Ridge",
+}
+# These do not depend on the seed, so they are fitted for the first seed only. They are not fitted to sparse data, where
+# they are too slow.
+DIRECT = ("least_squares", "ridge")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One seed: what it missed, its epochs, and the seconds of its rounds."""
+    """The fits of one model with one seed: excess loss, number of epochs, and the seconds of each round."""
 
-    missed: float
+    excess_loss: float
     n_epochs: int | None
     seconds: list
 
 
-def fit_seed(names, seed, problem: Problem, n_rounds, enough):
-    """Return ``{name: Outcome}``, the models taking turns."""
+def fit_models(names, seed, problem: Problem, n_rounds, max_seconds):
+    """Return ``{name: Outcome}`` of the selected models for one seed; their fits are interleaved."""
     models = {name: MODELS[name](seed) for name in names}
-    failed = set()
+    diverged = set()
 
     def fit(name):
         try:
             models[name].fit(problem.X, problem.y)
         except ValueError as error:
+            # SGDRegressor raises this if it diverges.
             if "overflow" not in str(error):
                 raise
-            failed.add(name)
+            diverged.add(name)
 
-    rounds = interleaved({name: lambda name=name: fit(name) for name in names}, n_rounds, enough=enough)
+    rounds = time_interleaved({name: lambda name=name: fit(name) for name in names}, n_rounds, max_seconds=max_seconds)
     return {
         name: Outcome(np.inf, None, rounds[name])
-        if name in failed
-        else Outcome(problem.missed(models[name]), getattr(models[name], "n_iter_", None), rounds[name])
+        if name in diverged
+        else Outcome(problem.excess_loss(models[name]), getattr(models[name], "n_iter_", None), rounds[name])
         for name in names
     }
 
 
-def compare(name, problem: Problem, n_seeds, n_rounds, enough):
-    """Return the record of one data set: the worst miss of all seeds, the median of their fastest rounds."""
-    outcomes = {model: [] for model in MODELS if model not in EXACT or not scipy.sparse.issparse(problem.X)}
+def measure(name, problem: Problem, n_seeds, n_rounds, max_seconds):
+    """Return the record of one data set.
+
+    For each model it has the largest excess loss of all seeds, the number of epochs for each seed, and the medians over
+    the seeds of the fastest round and of the median round.
+    """
+    outcomes = {model: [] for model in MODELS if model not in DIRECT or not scipy.sparse.issparse(problem.X)}
     for seed in range(n_seeds):
-        # A model that diverged is not tried again: its worst seed is known, and such a fit may take a minute.
-        going = [
+        # A model that has diverged is not fitted again: its largest excess loss is known, and its fits take long.
+        selected = [
             model
-            for model, past in outcomes.items()
-            if all(one.missed < DIVERGED for one in past) and not (past and model in EXACT)
+            for model, earlier in outcomes.items()
+            if all(outcome.excess_loss < DIVERGED for outcome in earlier) and not (earlier and model in DIRECT)
         ]
-        for model, outcome in fit_seed(going, seed, problem, n_rounds, enough).items():
+        for model, outcome in fit_models(selected, seed, problem, n_rounds, max_seconds).items():
             outcomes[model].append(outcome)
     record = {"data": label(name, problem.X)}
-    for model, results in outcomes.items():
+    for model, of_model in outcomes.items():
         record[model] = {
-            "missed": max(one.missed for one in results),
-            "epochs": [one.n_epochs for one in results],
-            "seconds": median(min(one.seconds) for one in results),
-            "median": median(median(one.seconds) for one in results),
+            "excess_loss": max(outcome.excess_loss for outcome in of_model),
+            "epochs": [outcome.n_epochs for outcome in of_model],
+            "seconds": median(min(outcome.seconds) for outcome in of_model),
+            "median": median(median(outcome.seconds) for outcome in of_model),
         }
-    ours, sgd = record["ours"], record["sgd"]
-    if sgd["missed"] < DIVERGED:
+    rmsprop, sgd = record["rmsprop"], record["sgd"]
+    if sgd["excess_loss"] < DIVERGED:
         record |= {
-            "ratio": sgd["seconds"] / ours["seconds"],
-            "ratio_of_medians": sgd["median"] / ours["median"],
-            # Below rounding there is no nearer.
-            "nearer": sgd["missed"] / max(ours["missed"], 1e-12),
+            "ratio": sgd["seconds"] / rmsprop["seconds"],
+            "ratio_of_medians": sgd["median"] / rmsprop["median"],
+            # The lower bound avoids a division by an excess loss that is only a rounding error.
+            "ratio_of_excess_losses": sgd["excess_loss"] / max(rmsprop["excess_loss"], ROUNDING_ERROR),
         }
     return record
 
 
-def epochs_of(result):
-    """Return the range over the seeds."""
-    if None in result["epochs"]:
+def format_epochs(entry):
+    """Return the range of the numbers of epochs over the seeds; empty if a fit has diverged."""
+    if None in entry["epochs"]:
         return ""
-    low, high = min(result["epochs"]), max(result["epochs"])
-    return str(low) if low == high else f"{low}..{high}"
+    fewest, most = min(entry["epochs"]), max(entry["epochs"])
+    return str(fewest) if fewest == most else f"{fewest}..{most}"
 
 
-def report(quick, progress):
-    """Return the table of whole default fits."""
-    n_seeds, n_rounds, enough = (2, 2, 0.5) if quick else (5, 5, 2.0)
+def make_table(quick, log):
+    """Return the table of whole fits with the defaults."""
+    n_seeds, n_rounds, max_seconds = (2, 2, 0.5) if quick else (5, 5, 2.0)
     records = []
     for data_set in (*DATA_SETS, *HARD_DATA_SETS):
-        progress(f"fits: {data_set.name}")
-        records.append(compare(data_set.name, problem_of(data_set, quick), n_seeds, n_rounds, enough))
+        log(f"fits: {data_set.name}")
+        records.append(measure(data_set.name, problem_of(data_set, quick), n_seeds, n_rounds, max_seconds))
 
-    def of(model, show):
-        return lambda record: show(record[model]) if model in record else ""
-
-    columns = {"data": text("data")}
-    for model, name in zip(MODELS, ("ours", "SGD", "averaged", "exact", "Ridge"), strict=True):
-        columns[f"{name}: missed"] = of(model, lambda result: missed(result["missed"]))
-        if model not in EXACT:
-            columns[f"{name}: epochs"] = of(model, epochs_of)
-        columns[f"{name}: ms"] = of(model, lambda result: milliseconds(result["seconds"]))
+    columns = {"data": text_column("data")}
+    for model, heading in HEADINGS.items():
+        columns[f"{heading}: excess loss"] = number_column(
+            model, lambda entry: format_excess_loss(entry["excess_loss"])
+        )
+        if model not in DIRECT:
+            columns[f"{heading}: epochs"] = number_column(model, format_epochs)
+        columns[f"{heading}: ms"] = number_column(model, lambda entry: format_milliseconds(entry["seconds"]))
     columns |= {
-        "times as fast": figure("ratio", ratio),
-        "of medians": figure("ratio_of_medians", ratio),
-        "times nearer": figure("nearer", ratio),
+        "speedup": number_column("ratio", format_ratio),
+        "speedup of medians": number_column("ratio_of_medians", format_ratio),
+        "ratio of excess losses": number_column("ratio_of_excess_losses", format_ratio),
     }
     note = (
-        "RMSpropRegressor(), SGDRegressor(), SGDRegressor(average=True), LinearRegression() and Ridge(), whole fits "
-        "with every default, on one core; the ratios are to SGDRegressor(). Missed: the fraction of the explainable "
-        f"variance, worst of {n_seeds} seeds; milliseconds: the fastest round of each seed, the median "
-        "of the seeds."
+        "RMSprop: RMSpropRegressor(). SGD: SGDRegressor(). Averaged SGD: SGDRegressor(average=True). Least squares: "
+        "LinearRegression(). All on one core. Excess loss: (loss - optimal loss) / (null loss - optimal loss) on the "
+        f"training rows, the largest of {n_seeds} seeds. Milliseconds: the fastest round of each seed, and of these "
+        "the median. Speedup and ratio of excess losses: the time and the excess loss of SGDRegressor() divided by "
+        "those of RMSpropRegressor()."
     )
     return Table("Whole fits with the defaults", note, columns, records)

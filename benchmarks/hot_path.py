@@ -1,4 +1,4 @@
-"""The cases in which a change must not make the package slower."""
+"""The fits that compare.py times: data sets and parameters on which a change must not make the package slower."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from sklearn_rmsprop import RMSpropRegressor
 
 @dataclass(frozen=True)
 class Case:
-    """Data, and parameters beside the defaults."""
+    """A function that returns the data ``(X, y)``, and the parameters that differ from the defaults."""
 
     load: Callable
     params: dict = field(default_factory=dict)
 
     def fit(self, X, y, n_epochs):
-        """Fit for exactly so many epochs."""
+        """Fit for exactly ``n_epochs`` epochs."""
         RMSpropRegressor(max_iter=n_epochs, tol=None, random_state=0, **self.params).fit(X, y)
 
 
-def with_targets(n_targets):
-    """Return rows with several targets."""
+def multi_target(n_targets):
+    """Return features and several targets, which differ only in noise that is added to a common target."""
     X, y = gaussian(50_000, 50)
     return X, y[:, np.newaxis] + np.random.default_rng(0).standard_normal((len(y), n_targets))
 
@@ -36,5 +36,5 @@ CASES = {
     "200k x 50 float32": Case(partial(gaussian, 200_000, 50, np.float32)),
     "5k x 2000": Case(partial(gaussian, 5000, 2000)),
     "CSR 60k x 50k": Case(partial(zipf_csr, 60_000, 50_000, 33)),
-    "50k x 50, 16 targets, batch 256": Case(partial(with_targets, 16), {"batch_size": 256}),
+    "50k x 50, 16 targets, batch 256": Case(partial(multi_target, 16), {"batch_size": 256}),
 }

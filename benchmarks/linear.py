@@ -1,4 +1,4 @@
-"""What a peer without a class of its own returns."""
+"""The fitted model that solvers return if they have no estimator class of their own."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear model."""
+    """A fitted linear model."""
 
     coef: np.ndarray
     intercept: float

@@ -1,10 +1,10 @@
-"""A fit to a read-only memory map that is larger than the memory it may hold.
+"""Extra memory and time of a fit to a read-only memory map of a large file.
 
-    python benchmarks/memory_map.py FOLDER    # what the benchmark starts: fits, prints seconds and bytes
+    python benchmarks/memory_map.py FOLDER    # run by the benchmark in a process of its own; prints the record as JSON
 
-Pages of the file that the system keeps in its cache are not the process's own memory, and can be dropped at any time:
-what is measured is the anonymous memory, every hundredth of a second, which the kernel allows by running without the
-lock.
+Only anonymous memory is measured. Pages of the file that the operating system caches are not counted, because it can
+discard them at any time. A second Python thread samples the memory during the fit, which is possible because the kernel
+releases the global interpreter lock.
 """
 
 import json
@@ -15,89 +15,99 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from table import Table, count, figure, percent, text
-from timing import one_core, seconds, wall_clock
+from table import Table, format_count, format_percent, number_column, text_column
+from timing import one_core, time_call, wall_clock
 
 from sklearn_rmsprop import RMSpropRegressor
 
 N_BYTES = 4 * 2**30
 N_COLUMNS = 50
 STATUS = Path("/proc/self/status")
-SECONDS_BETWEEN_LOOKS = 0.01
+SAMPLING_INTERVAL = 0.01  # seconds
 
 
 def write(folder, n_bytes):
-    """Write rows of that size, a block at a time, and their targets."""
+    """Write features of this size block by block, and a target, so that the features are never in memory as a whole."""
     n_rows = n_bytes // 8 // N_COLUMNS
     rng = np.random.default_rng(0)
-    array = np.lib.format.open_memmap(folder / "X.npy", "w+", np.float64, (n_rows, N_COLUMNS))
+    X = np.lib.format.open_memmap(folder / "X.npy", "w+", np.float64, (n_rows, N_COLUMNS))
     y = rng.standard_normal(n_rows)
     coef = rng.standard_normal(N_COLUMNS) / N_COLUMNS**0.5
     for first in range(0, n_rows, 100_000):
         block = rng.standard_normal((min(100_000, n_rows - first), N_COLUMNS))
         y[first : first + len(block)] += block @ coef
-        array[first : first + len(block)] = block
-    array.flush()
+        X[first : first + len(block)] = block
+    X.flush()
     np.save(folder / "y.npy", y)
 
 
-def own_memory():
+def anonymous_memory():
     """Return the anonymous resident memory of this process in bytes."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith("RssAnon"))
     return int(line.split()[1]) * 1024
 
 
-def largest_while(function):
-    """Return by how much a call raises the anonymous memory at most, looking often."""
-    done = threading.Event()
-    looks = [own_memory()]
+def extra_memory_of_call(function):
+    """Return by how many bytes a call raises the anonymous memory at most; the memory is sampled during the call."""
+    finished = threading.Event()
+    samples = [anonymous_memory()]
 
-    def look():
-        while not done.wait(SECONDS_BETWEEN_LOOKS):
-            looks.append(own_memory())
+    def sample_memory():
+        while not finished.wait(SAMPLING_INTERVAL):
+            samples.append(anonymous_memory())
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=sample_memory)
     thread.start()
     try:
         function()
     finally:
-        done.set()
+        finished.set()
         thread.join()
-    return max(looks) - looks[0]
+    return max(samples) - samples[0]
 
 
-def fit(folder):
-    """Fit the map with the defaults; return the record."""
+def measure(folder):
+    """Fit RMSpropRegressor with its defaults to the memory map; return the record."""
     rng = np.random.default_rng(0)
+    # A small fit first, so that memory of the libraries does not count.
     RMSpropRegressor().fit(rng.random((100, 2)), rng.random(100))
     X, y = np.load(folder / "X.npy", mmap_mode="r"), np.load(folder / "y.npy")
     model = RMSpropRegressor(random_state=0)
-    taken = []
+    seconds = []
     with one_core():
-        extra = largest_while(lambda: taken.append(seconds(lambda: model.fit(X, y), wall_clock)))
-    return {"n_rows": len(X), "bytes": X.nbytes, "extra": extra, "seconds": taken[0], "epochs": model.n_iter_}
+        extra = extra_memory_of_call(lambda: seconds.append(time_call(lambda: model.fit(X, y), wall_clock)))
+    return {
+        "n_rows": len(X),
+        "bytes": X.nbytes,
+        "extra_bytes": extra,
+        "seconds": seconds[0],
+        "epochs": model.n_iter_,
+    }
 
 
-def report(quick, progress):
-    """Return the table of the memory map; the files are removed again, whatever happens."""
+def make_table(quick, log):
+    """Return the table of the fit to a memory map; its files are removed, also after an error."""
     n_bytes = N_BYTES // 16 if quick else N_BYTES
     with tempfile.TemporaryDirectory() as folder:
-        progress(f"memory map: writing {n_bytes / 2**30:g} GB")
+        log(f"memory_map: writing {n_bytes / 2**30:g} GiB")
         write(Path(folder), n_bytes)
-        progress("memory map: fitting")
+        log("memory_map: fitting")
         command = [sys.executable, __file__, folder]
         record = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     columns = {
-        "rows": lambda record: count(record["n_rows"]),
-        "GB": lambda record: f"{record['bytes'] / 2**30:.2g}",
-        "extra memory, of X": lambda record: percent(record["extra"] / record["bytes"]),
-        "bytes a row": lambda record: f"{record['extra'] / record['n_rows']:.0f}",
-        "epochs": text("epochs"),
-        "seconds": figure("seconds", "{:.1f}".format),
+        "rows": lambda record: format_count(record["n_rows"]),
+        "X, GiB": lambda record: f"{record['bytes'] / 2**30:.2g}",
+        "extra memory, relative to X": lambda record: format_percent(record["extra_bytes"] / record["bytes"]),
+        "bytes per row": lambda record: f"{record['extra_bytes'] / record['n_rows']:.0f}",
+        "epochs": text_column("epochs"),
+        "seconds": number_column("seconds", "{:.1f}".format),
     }
-    note = f"A default fit to a read-only memory map of {N_COLUMNS} columns of float64, read from disk as needed."
+    note = (
+        f"A fit with the defaults to a read-only memory map with {N_COLUMNS} float64 columns on one core: wall time, "
+        "and by how much the fit raises the memory of the process, without cached pages of the file."
+    )
     return Table("Memory map", note, columns, [record])
 
 
 if __name__ == "__main__":
-    print(json.dumps(fit(Path(sys.argv[1]))))
+    print(json.dumps(measure(Path(sys.argv[1]))))

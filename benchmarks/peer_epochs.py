@@ -1,43 +1,49 @@
-"""Epoch throughput of the other mini-batch peers: the NumPy loop, and where installed PyTorch and optax."""
+"""Time of an epoch of RMSpropRegressor and of other mini-batch RMSprop implementations.
+
+The others are a loop in NumPy and, where they are installed, PyTorch and optax.
+"""
 
 from data import DATA_SETS, label
-from epochs import record_of, settings, steady_epochs
-from peers import EXTRAS, LOOP, OURS
-from table import Table, figure, milliseconds, ratio, text
+from epochs import rounds_and_seconds, speedup_record, steady_state_epochs
+from peers import NUMPY_LOOP, OPTIONAL_PEERS, RMSPROP
+from table import Table, format_milliseconds, format_ratio, number_column, text_column
 
-PEERS = (LOOP, *EXTRAS)
-# Rows that the peers are measured on.
+PEERS = (NUMPY_LOOP, *OPTIONAL_PEERS)
+# The peers are timed on this many rows, because they are slow; chosen so that the table takes a few minutes.
 N_ROWS, N_ROWS_QUICK = 20_000, 2000
 
 
-def compare(name, X, y, n_rows, quick):
-    """Return the record of one data set: our epoch, and a record of each peer that can fit it.
+def measure(name, X, y, n_rows, quick):
+    """Return the record of one data set: the epoch of RMSpropRegressor, and a record for each peer that can fit it.
 
-    The slow peers see the first ``n_rows`` rows, and their time is scaled to all: fewer rows favour them, if anything.
+    The peers are timed on the first ``n_rows`` rows, and their time is scaled to all rows. This can only favour the
+    peers, because fewer rows fit better into the cache.
     """
     n_rows = min(n_rows, X.shape[0])
-    fits = {peer: (peer.fit, X[:n_rows], y[:n_rows]) for peer in PEERS if peer.can_fit(X)}
-    epochs = steady_epochs({OURS: (OURS.fit, X, y)} | fits, *settings(quick))
-    record = {"data": name, "seconds": epochs[OURS].fastest, "median": epochs[OURS].median}
-    for peer in fits:
-        record[peer.name] = record_of(name, epochs[OURS], epochs[peer].times(X.shape[0] / n_rows))
+    peer_fits = {peer: (peer.fit, X[:n_rows], y[:n_rows]) for peer in PEERS if peer.can_fit(X)}
+    epochs = steady_state_epochs({RMSPROP: (RMSPROP.fit, X, y)} | peer_fits, *rounds_and_seconds(quick))
+    record = {"data": name, "seconds": epochs[RMSPROP].fastest, "median": epochs[RMSPROP].median}
+    for peer in peer_fits:
+        record[peer.name] = speedup_record(name, epochs[RMSPROP], epochs[peer].scaled(X.shape[0] / n_rows))
     return record
 
 
-def report(quick, progress):
+def make_table(quick, log):
     """Return the table of epochs."""
     n_rows = N_ROWS_QUICK if quick else N_ROWS
     records = []
     for data_set in DATA_SETS:
         X, y = data_set.load(quick)
-        # On very few rows it is the fixed costs of a call that would be measured.
+        # With fewer rows, the fixed cost of a call would be a large part of the time.
         if X.shape[0] >= n_rows and any(peer.can_fit(X) for peer in PEERS):
-            progress(f"peers: {data_set.name}")
-            records.append(compare(label(data_set.name, X), X, y, n_rows, quick))
-    columns = {"data": text("data"), "ours, ms": figure("seconds", milliseconds)}
-    columns |= {peer.name: figure(peer.name, lambda epoch: ratio(epoch["ratio"])) for peer in PEERS}
+            log(f"peer_epochs: {data_set.name}")
+            records.append(measure(label(data_set.name, X), X, y, n_rows, quick))
+    columns = {"data": text_column("data"), "RMSpropRegressor, ms": number_column("seconds", format_milliseconds)}
+    columns |= {
+        f"{peer.name}: ratio": number_column(peer.name, lambda record: format_ratio(record["ratio"])) for peer in PEERS
+    }
     note = (
-        "Times as long as ours (batches of 32, all defaults on) an epoch takes: ratio of the fastest rounds, one core. "
-        f"The peers' times are measured on {n_rows:,} rows and scaled to all."
+        "Time of an epoch of RMSpropRegressor with its defaults, and the ratio of the peer's epoch time to it: the "
+        f"fastest rounds on one core. The peers are timed on {n_rows:,} rows, and their times scaled to all rows."
     )
-    return Table("Epoch against other mini-batch fits", note, columns, records)
+    return Table("Epoch time of other mini-batch RMSprop implementations", note, columns, records)

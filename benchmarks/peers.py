@@ -1,7 +1,8 @@
-"""The contenders: ours, scikit-learn's, the textbook's loop in NumPy, and where installed PyTorch and optax.
+"""The solvers that the benchmark compares: RMSpropRegressor and its peers.
 
-All have one interface: ``fit(X, y, n_epochs)`` returns a model that can ``predict``. Those that solve in one go ignore
-the number of epochs.
+The peers are estimators of scikit-learn, mini-batch RMSprop written in NumPy, and, where they are installed, the
+optimizers of PyTorch and optax. All solvers have the same interface: ``fit(X, y, n_epochs)`` returns a model with a
+``predict`` method. Direct solvers ignore the number of epochs.
 """
 
 from collections.abc import Callable
@@ -19,48 +20,49 @@ from sklearn_rmsprop import RMSpropRegressor
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A way of fitting a linear regression."""
+class Solver:
+    """A way of fitting a linear regression, and the data that it can fit in reasonable time."""
 
     name: str
     fit: Callable
-    iterative: bool = True
-    sparse: bool = True
+    is_iterative: bool = True
+    accepts_sparse: bool = True
     max_columns: int = 10**9
 
     def can_fit(self, X):
-        """Tell whether these data are of its kind, and a fit is a matter of seconds."""
-        return (self.sparse or not scipy.sparse.issparse(X)) and X.shape[1] <= self.max_columns
+        """Tell whether the solver accepts these features and fits them within seconds."""
+        return (self.accepts_sparse or not scipy.sparse.issparse(X)) and X.shape[1] <= self.max_columns
 
 
-def fit_ours(X, y, n_epochs, **params):
-    """Fit ours, with all other defaults on."""
+def fit_rmsprop(X, y, n_epochs, **params):
+    """Fit RMSpropRegressor for exactly ``n_epochs`` epochs; parameters that are not passed have their defaults."""
     return RMSpropRegressor(max_iter=n_epochs, tol=None, random_state=0, **params).fit(X, y)
 
 
 def fit_sgd(X, y, n_epochs, **params):
-    """Fit SGDRegressor; without a tolerance it would never lower an adaptive rate."""
-    tol = 1e-3 if params.get("learning_rate") == "adaptive" else None
-    return SGDRegressor(max_iter=n_epochs, tol=tol, random_state=0, **params).fit(X, y)
+    """Fit SGDRegressor for exactly ``n_epochs`` epochs; parameters that are not passed have their defaults."""
+    return SGDRegressor(max_iter=n_epochs, tol=None, random_state=0, **params).fit(X, y)
 
 
-def fit_sgd_safely(X, y, n_epochs):
-    """Fit SGDRegressor at a rate at which it cannot diverge, which makes an epoch neither faster nor slower.
+def fit_stable_sgd(X, y, n_epochs):
+    """Fit SGDRegressor with a step size at which it does not diverge.
 
-    It diverges once a row's squared norm passes 2 / eta0, and then stops with an error.
+    SGD on single rows diverges if the squared norm of a row exceeds 2 / eta0, and SGDRegressor then raises an error.
+    The norm is estimated from about a thousand rows, so the step size has a margin of a factor of 20. The time of an
+    epoch does not depend on the step size.
     """
-    some = X[:: max(1, X.shape[0] // 1000)]
-    square = some.multiply(some) if scipy.sparse.issparse(X) else some**2
-    return fit_sgd(X, y, n_epochs, penalty=None, eta0=min(0.01, 0.1 / float(square.sum(axis=1).max())))
+    rows = X[:: max(1, X.shape[0] // 1000)]
+    squares = rows.multiply(rows) if scipy.sparse.issparse(X) else rows**2
+    return fit_sgd(X, y, n_epochs, penalty=None, eta0=min(0.01, 0.1 / float(squares.sum(axis=1).max())))
 
 
 def fit_sag(X, y, n_epochs):
-    """Fit Ridge by stochastic average gradients, for exactly so many epochs."""
+    """Fit Ridge by stochastic average gradient descent for exactly ``n_epochs`` epochs."""
     return Ridge(solver="sag", max_iter=n_epochs, tol=0.0, random_state=0).fit(X, y)
 
 
-def fit_loop(X, y, n_epochs, *, batch_size=32, learning_rate=0.01, decay_rate=0.9, epsilon=1e-8):
-    """Fit by the textbook's loop: mini-batch RMSprop in NumPy."""
+def fit_numpy_loop(X, y, n_epochs, *, batch_size=32, learning_rate=0.01, decay_rate=0.9, epsilon=1e-8):
+    """Fit by mini-batch RMSprop as textbooks give it, in NumPy."""
     rng = np.random.default_rng(0)
     coef, intercept = np.zeros(X.shape[1], X.dtype), 0.0
     s_coef, s_intercept = np.zeros_like(coef), 0.0
@@ -70,62 +72,63 @@ def fit_loop(X, y, n_epochs, *, batch_size=32, learning_rate=0.01, decay_rate=0.
             rows = order[first : first + batch_size]
             batch = X[rows]
             residual = batch @ coef + intercept - y[rows]
-            gradient, slope = residual @ batch / len(rows), residual.mean()
-            s_coef = decay_rate * s_coef + (1 - decay_rate) * gradient**2
-            s_intercept = decay_rate * s_intercept + (1 - decay_rate) * slope**2
-            coef = coef - learning_rate * gradient / (np.sqrt(s_coef) + epsilon)
-            intercept -= learning_rate * slope / (np.sqrt(s_intercept) + epsilon)
+            g_coef, g_intercept = residual @ batch / len(rows), residual.mean()
+            s_coef = decay_rate * s_coef + (1 - decay_rate) * g_coef**2
+            s_intercept = decay_rate * s_intercept + (1 - decay_rate) * g_intercept**2
+            coef = coef - learning_rate * g_coef / (np.sqrt(s_coef) + epsilon)
+            intercept -= learning_rate * g_intercept / (np.sqrt(s_intercept) + epsilon)
     return Linear(coef, intercept)
 
 
 def tuned_sgd(problem, n_epochs=2):
-    """Return SGDRegressor at the rate, with or without averaging, that comes nearest to the optimum.
+    """Return SGDRegressor with the step size, schedule and averaging that give the smallest excess loss on a problem.
 
-    Tried on a part of the rows, outside any clock.
+    The candidates are fitted to a random subset of the rows, because some tables are sorted. The time of this search is
+    not part of any measurement.
     """
     n_columns = problem.X.shape[1]
+    # At least two rows per column, otherwise about a million values; at most 20,000 rows, so that it takes seconds.
     n_rows = 20_000 if scipy.sparse.issparse(problem.X) else max(2 * n_columns, 1_000_000 // n_columns)
-    # Random rows: real tables may be sorted.
     rows = np.sort(np.random.default_rng(0).permutation(len(problem.y))[: min(n_rows, 20_000)])
     X, y = problem.X[rows], problem.y[rows]
-    best, fewest = None, np.inf
+    best_params, smallest = {}, np.inf
     for params in [
         {"learning_rate": schedule, "eta0": eta0, "average": average}
         for eta0 in (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
         for schedule, average in (("invscaling", False), ("invscaling", True), ("constant", True))
     ]:
         try:
-            missed = problem.missed(fit_sgd(X, y, n_epochs, **params))
-        except ValueError:  # it diverged
+            excess_loss = problem.excess_loss(fit_sgd(X, y, n_epochs, **params))
+        except ValueError:  # the fit diverged
             continue
-        if missed < fewest:
-            best, fewest = params, missed
-    return Peer("SGDRegressor, tuned", partial(fit_sgd, **(best or {})))
+        if excess_loss < smallest:
+            best_params, smallest = params, excess_loss
+    return Solver("SGDRegressor, tuned", partial(fit_sgd, **best_params))
 
 
-OURS = Peer("RMSpropRegressor", fit_ours)
-SGD = Peer("SGDRegressor(penalty=None)", fit_sgd_safely)
-SGD_DEFAULT = Peer("SGDRegressor", fit_sgd)
-SGD_AVERAGED = Peer("SGDRegressor(average=True)", partial(fit_sgd, average=True))
-LEAST_SQUARES = Peer("LinearRegression", lambda X, y, _: LinearRegression().fit(X, y), iterative=False)
-CHOLESKY = Peer(
+RMSPROP = Solver("RMSpropRegressor", fit_rmsprop)
+STABLE_SGD = Solver("SGDRegressor(penalty=None)", fit_stable_sgd)
+DEFAULT_SGD = Solver("SGDRegressor", fit_sgd)
+AVERAGED_SGD = Solver("SGDRegressor(average=True)", partial(fit_sgd, average=True))
+LEAST_SQUARES = Solver("LinearRegression", lambda X, y, _: LinearRegression().fit(X, y), is_iterative=False)
+CHOLESKY = Solver(
     "Ridge(solver='cholesky')",
     lambda X, y, _: Ridge(solver="cholesky").fit(X, y),
-    iterative=False,
-    sparse=False,
+    is_iterative=False,
+    accepts_sparse=False,
     max_columns=5000,
 )
-SAG = Peer("Ridge(solver='sag')", fit_sag)
-LOOP = Peer("NumPy loop", fit_loop, sparse=False)
-# Empty where the package is not installed.
+SAG = Solver("Ridge(solver='sag')", fit_sag)
+NUMPY_LOOP = Solver("NumPy loop", fit_numpy_loop, accepts_sparse=False)
+# Empty if the package is not installed.
 TORCH = tuple(
-    Peer(f"torch.optim.RMSprop, batch {n}", partial(peers_torch.fit, batch_size=n), sparse=False)
+    Solver(f"torch.optim.RMSprop, batch {n}", partial(peers_torch.fit, batch_size=n), accepts_sparse=False)
     for n in ((32, 256) if peers_torch.AVAILABLE else ())
 )
 OPTAX = tuple(
-    Peer(f"optax.rmsprop, batch {n}", partial(peers_jax.fit, batch_size=n), sparse=False)
+    Solver(f"optax.rmsprop, batch {n}", partial(peers_jax.fit, batch_size=n), accepts_sparse=False)
     for n in ((32, 256) if peers_jax.AVAILABLE else ())
 )
-EXTRAS = (*TORCH, *OPTAX)
-EXACT = (LEAST_SQUARES, CHOLESKY)
-ITERATIVE = (SGD_DEFAULT, SGD_AVERAGED, SAG, LOOP, *EXTRAS)
+OPTIONAL_PEERS = (*TORCH, *OPTAX)
+DIRECT_PEERS = (LEAST_SQUARES, CHOLESKY)
+ITERATIVE_PEERS = (DEFAULT_SGD, AVERAGED_SGD, SAG, NUMPY_LOOP, *OPTIONAL_PEERS)

@@ -1,4 +1,7 @@
-"""optax.rmsprop, one compiled scan over the batches of an epoch: an extra, where JAX and optax are installed."""
+"""Linear regression with optax.rmsprop; available only where JAX and optax are installed.
+
+An epoch is one compiled ``lax.scan`` over its batches, so that Python is called once per epoch and not once per batch.
+"""
 
 from functools import cache
 from importlib.util import find_spec
@@ -7,23 +10,23 @@ import numpy as np
 from linear import Linear
 
 AVAILABLE = find_spec("jax") is not None and find_spec("optax") is not None
-LEARNING_RATE = 0.01  # optax has no default; this is PyTorch's
+LEARNING_RATE = 0.01  # the default of torch.optim.RMSprop; optax has no default
 
 
 @cache
-def compiled():
-    """Return the optimizer and a compiled epoch, made once in a process."""
-    import jax  # noqa: PLC0415 - takes seconds, and is not always there
+def optimizer_and_epoch():
+    """Return the optimizer and the compiled function of an epoch, which are created once in a process."""
+    import jax  # noqa: PLC0415 - the import is slow, and the package is optional
     import optax  # noqa: PLC0415
 
-    jax.config.update("jax_enable_x64", True)  # or float64 data would become float32
+    jax.config.update("jax_enable_x64", True)  # otherwise JAX converts float64 data to float32
     optimizer = optax.rmsprop(LEARNING_RATE)
 
     def loss(params, X, y):
         return ((X @ params["coef"] + params["intercept"] - y) ** 2).mean() / 2
 
     @jax.jit
-    def epoch(start, X, y, batches):
+    def run_epoch(start, X, y, batches):
         def step(carry, rows):
             params, state = carry
             gradient = jax.grad(loss)(params, X[rows], y[rows])
@@ -32,22 +35,22 @@ def compiled():
 
         return jax.lax.scan(step, start, batches)[0]
 
-    return optimizer, epoch
+    return optimizer, run_epoch
 
 
 def fit(X, y, n_epochs, batch_size):
-    """Fit on batches that are slices of a random permutation."""
+    """Fit a linear regression; each epoch splits a random permutation of the rows into batches of equal size."""
     import jax  # noqa: PLC0415
 
-    optimizer, epoch = compiled()
+    optimizer, run_epoch = optimizer_and_epoch()
     rng = np.random.default_rng(0)
     batch_size = min(batch_size, len(X))
     params = {"coef": np.zeros(X.shape[1], X.dtype), "intercept": np.zeros((), X.dtype)}
     state = optimizer.init(params)
-    # Handed over once; as an argument of each epoch they might be copied each time.
+    # The data are transferred once. NumPy arrays as arguments might be copied in every epoch.
     X, y = jax.device_put(X), jax.device_put(np.asarray(y, X.dtype))
     for _ in range(n_epochs):
-        # A scan takes equal pieces only: the few rows left over sit this epoch out.
+        # lax.scan needs batches of equal size, so the rows of the last, smaller batch are not used in this epoch.
         rows = rng.permutation(len(X))[: len(X) // batch_size * batch_size]
-        params, state = epoch((params, state), X, y, rows.reshape(-1, batch_size))
+        params, state = run_epoch((params, state), X, y, rows.reshape(-1, batch_size))
     return Linear(np.asarray(params["coef"]), float(params["intercept"]))

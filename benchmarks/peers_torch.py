@@ -1,4 +1,4 @@
-"""torch.optim.RMSprop on tensors in memory: an extra, where PyTorch is installed."""
+"""Linear regression with torch.optim.RMSprop on tensors in memory; available only where PyTorch is installed."""
 
 from importlib.util import find_spec
 
@@ -9,8 +9,8 @@ AVAILABLE = find_spec("torch") is not None
 
 
 def fit(X, y, n_epochs, batch_size):
-    """Fit with the optimizer's defaults, batches being slices of a random permutation."""
-    import torch  # noqa: PLC0415 - takes seconds, and is not always there
+    """Fit with the defaults of the optimizer; each epoch splits a random permutation of the rows into batches."""
+    import torch  # noqa: PLC0415 - the import is slow, and the package is optional
 
     torch.manual_seed(0)
     X, y = torch.from_numpy(X), torch.from_numpy(np.asarray(y, X.dtype))

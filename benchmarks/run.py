@@ -1,30 +1,33 @@
-"""The benchmark of sklearn-rmsprop: one command, Markdown tables and their figures as JSON.
+"""Run the benchmark of sklearn-rmsprop: print Markdown tables, and write them and their numbers (as JSON) to files.
 
     python benchmarks/run.py                        # the default tables, about twenty minutes
-    python benchmarks/run.py --quick                # fewer rows and rounds, under three minutes; ratios are rougher
-    python benchmarks/run.py --only epochs fits     # these tables only
-    python benchmarks/run.py --only memory_map      # also: scaling; not part of the default
+    python benchmarks/run.py --quick                # less data and fewer rounds, under three minutes, less accurate
+    python benchmarks/run.py --only epochs fits     # only these tables
+    python benchmarks/run.py --only memory_map      # memory_map and scaling are made only if selected by --only
     python benchmarks/run.py --output build/bench   # also write build/bench.md and build/bench.json
 
-epochs         one pass over the rows against SGDRegressor's, and against one sequential read of the data
-small_batches  the same with batches of 1 and 8 rows
-peer_epochs    one pass against other mini-batch fits
-convergence    seconds to within 1e-2, 1e-3 and 1e-4 of the optimum, untuned, beside all peers
-fits           whole fits with the defaults, beside SGDRegressor's
-streams        one call of partial_fit, beside SGDRegressor's
-targets        16 and 64 targets in one pass against as many fits
-threads        two Python threads that fit at once against one
-memory         peak extra memory of a fit
-memory_map     a memory map of 4 GB fitted without holding it (needs the disk space, cleans up)
-scaling        cost per row and feature from 1e4 to 1e7 rows (needs 2 GB)
+The tables:
 
-It needs the installed package, plotnine (for the diamonds table) and about 3 GB of memory; the torch and optax peers
-appear where those are installed. Everything but the memory figures is measured in this one process, the contenders
-taking turns in interleaved rounds: ratios then hold although the machine's speed varies. Times on one core are CPU
-seconds; those on several, wall time. `make bench-compare REV=...` (compare.py) measures a change of the package itself.
+epochs         time of an epoch of RMSpropRegressor and SGDRegressor, and of one sequential read of the data
+small_batches  the same without the read, for batches of 1 and 8 rows
+peer_epochs    time of an epoch of other implementations of mini-batch RMSprop
+convergence    time to an excess loss of 1e-2, 1e-3 and 1e-4, of RMSpropRegressor and all peers
+fits           time and excess loss of whole fits with the defaults, of RMSpropRegressor and scikit-learn's estimators
+streams        time of one call of partial_fit of RMSpropRegressor and SGDRegressor
+targets        time of one fit to 16 and 64 targets, and of separate fits
+threads        time of two fits in two Python threads
+memory         extra memory of a fit
+memory_map     extra memory of a fit to a memory map of 4 GiB (needs the disk space; removes its files)
+scaling        time of an epoch per row and column, from 1e4 to 1e7 rows (needs 2 GB of memory)
 
-data.py builds the data sets, peers.py has the contenders, optimum.py the yardstick for accuracy, timing.py the clock,
-table.py the output. A new data set is a line in data.py, a new contender a few lines in peers.py.
+The benchmark needs the installed package, plotnine (for the diamonds data) and about 3 GB of memory. The optimizers of
+PyTorch and optax are included if those packages are installed. Everything except memory is measured in this process.
+The solvers that are compared run in interleaved rounds, so the ratios of their times are meaningful even if the speed
+of the machine varies. Times on one core are CPU seconds, times on several cores are wall time. To compare two revisions
+of the package, use `make bench-compare REV=...` (compare.py).
+
+data.py has the data sets, peers.py the solvers, optimum.py the excess loss, timing.py the clocks, table.py the output.
+A new data set is added to a list in data.py, a new solver to the lists in peers.py.
 """
 
 import argparse
@@ -45,42 +48,42 @@ from table import as_json
 from timing import one_core
 
 TABLES = {
-    "epochs": epochs.report,
-    "small_batches": epochs.report_small_batches,
-    "peer_epochs": peer_epochs.report,
-    "convergence": convergence.report,
-    "fits": fits.report,
-    "streams": streams.report,
-    "targets": targets.report,
-    "threads": threads.report,
-    "memory": memory.report,
-    "memory_map": memory_map.report,
-    "scaling": scaling.report,
+    "epochs": epochs.make_table,
+    "small_batches": epochs.make_small_batches_table,
+    "peer_epochs": peer_epochs.make_table,
+    "convergence": convergence.make_table,
+    "fits": fits.make_table,
+    "streams": streams.make_table,
+    "targets": targets.make_table,
+    "threads": threads.make_table,
+    "memory": memory.make_table,
+    "memory_map": memory_map.make_table,
+    "scaling": scaling.make_table,
 }
-# These take long, or much memory or disk space.
-BY_REQUEST = ("memory_map", "scaling")
+# Made only if selected by --only, because they need much time, memory or disk space.
+NOT_BY_DEFAULT = ("memory_map", "scaling")
 
 
 def parse(arguments):
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer rows, fewer and shorter rounds")
-    parser.add_argument("--only", choices=TABLES, nargs="+", metavar="TABLE", help="some of the tables listed above")
-    parser.add_argument("--output", type=Path, help="path without suffix of a Markdown and a JSON file to write")
+    parser.add_argument("--quick", action="store_true", help="use less data, and fewer and shorter rounds")
+    parser.add_argument("--only", choices=TABLES, nargs="+", metavar="TABLE", help="make only these tables")
+    parser.add_argument("--output", type=Path, help="path, without suffix, of a Markdown and a JSON file to write")
     return parser.parse_args(arguments)
 
 
 def main(arguments=None):
-    """Print the tables that the command line asks for; progress goes to standard error."""
+    """Print the tables that the command line selects; progress goes to standard error."""
     options = parse(arguments)
 
-    def progress(message):
+    def log(message):
         print(message, file=sys.stderr, flush=True)
 
     tables = {}
-    for name in options.only or [name for name in TABLES if name not in BY_REQUEST]:
+    for name in options.only or [name for name in TABLES if name not in NOT_BY_DEFAULT]:
         with one_core():
-            tables[name] = TABLES[name](options.quick, progress)
+            tables[name] = TABLES[name](options.quick, log)
         print(tables[name].markdown(), flush=True)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)

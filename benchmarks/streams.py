@@ -1,65 +1,69 @@
-"""One call of partial_fit, against SGDRegressor's: what a stream costs where calls are short."""
+"""Time of one call of partial_fit of RMSpropRegressor and of SGDRegressor, for streams that arrive in small chunks."""
 
 from functools import partial
 from statistics import median
 
 from data import gaussian, label, zipf_csr
 from sklearn.linear_model import SGDRegressor
-from table import Table, figure, milliseconds, ratio, text
-from timing import interleaved
+from table import Table, format_milliseconds, format_ratio, number_column, text_column
+from timing import time_interleaved
 
 from sklearn_rmsprop import RMSpropRegressor
 
-CHUNKS = (32, 1000)
+# Rows of a call.
+CHUNK_SIZES = (32, 1000)
 # Rows and columns of the sparse data.
-SIZE, QUICK_SIZE = (300_000, 1 << 20), (30_000, 1 << 17)
+SPARSE_SHAPE, QUICK_SPARSE_SHAPE = (300_000, 1 << 20), (30_000, 1 << 17)
 
 
-def streams(quick):
-    """Return ``{name: (X, y)}``: the rows that a model learned from before; the first of them come again."""
+def earlier_data(quick):
+    """Return ``{name: (X, y)}``: the data that the models have seen before the calls that are timed."""
     return {
         "dense": gaussian(10_000, 50),
-        # As of text whose words are hashed: the columns of all rows before are many times those of the next few.
-        "sparse": zipf_csr(*(QUICK_SIZE if quick else SIZE), 33),
+        # As with a hashing vectorizer, a chunk has entries in only a few of the columns that have been seen so far.
+        "sparse": zipf_csr(*(QUICK_SPARSE_SHAPE if quick else SPARSE_SHAPE), 33),
     }
 
 
-def compare(name, X, y, n_rows, *, n_rounds, n_calls):
-    """Return the record of calls of so many rows."""
-    models = {"ours": RMSpropRegressor(random_state=0), "sgd": SGDRegressor(penalty=None, random_state=0)}
-    chunk, targets = X[:n_rows], y[:n_rows]
+def measure(name, X, y, chunk_size, *, n_rounds, n_calls):
+    """Return the record of calls with ``chunk_size`` rows; every call has the first rows of the earlier data again."""
+    models = {"rmsprop": RMSpropRegressor(random_state=0), "sgd": SGDRegressor(penalty=None, random_state=0)}
+    X_chunk, y_chunk = X[:chunk_size], y[:chunk_size]
 
     def call(model):
         for _ in range(n_calls):
-            model.partial_fit(chunk, targets)
+            model.partial_fit(X_chunk, y_chunk)
 
     for model in models.values():
         model.partial_fit(X, y)
-    rounds = interleaved({name: partial(call, model) for name, model in models.items()}, n_rounds)
+    rounds = time_interleaved({name: partial(call, model) for name, model in models.items()}, n_rounds)
     return {
         "data": label(name, X),
-        "n_rows": n_rows,
-        "seconds": min(rounds["ours"]) / n_calls,
+        "n_rows": chunk_size,
+        "seconds": min(rounds["rmsprop"]) / n_calls,
         "sgd_seconds": min(rounds["sgd"]) / n_calls,
-        "ratio": min(rounds["sgd"]) / min(rounds["ours"]),
-        "ratio_of_medians": median(rounds["sgd"]) / median(rounds["ours"]),
+        "ratio": min(rounds["sgd"]) / min(rounds["rmsprop"]),
+        "ratio_of_medians": median(rounds["sgd"]) / median(rounds["rmsprop"]),
     }
 
 
-def report(quick, progress):
+def make_table(quick, log):
     """Return the table of calls of partial_fit."""
     records = []
-    for name, (X, y) in streams(quick).items():
-        progress(f"streams: {name}")
-        size = {"n_rounds": 3, "n_calls": 5} if quick else {"n_rounds": 7, "n_calls": 20}
-        records.extend(compare(name, X, y, n_rows, **size) for n_rows in CHUNKS)
+    for name, (X, y) in earlier_data(quick).items():
+        log(f"streams: {name}")
+        effort = {"n_rounds": 3, "n_calls": 5} if quick else {"n_rounds": 7, "n_calls": 20}
+        records.extend(measure(name, X, y, chunk_size, **effort) for chunk_size in CHUNK_SIZES)
     columns = {
-        "data": text("data"),
-        "rows": text("n_rows"),
-        "ours, ms": figure("seconds", milliseconds),
-        "SGD, ms": figure("sgd_seconds", milliseconds),
-        "times as fast": figure("ratio", ratio),
-        "of medians": figure("ratio_of_medians", ratio),
+        "earlier data": text_column("data"),
+        "rows per call": text_column("n_rows"),
+        "RMSpropRegressor, ms": number_column("seconds", format_milliseconds),
+        "SGDRegressor, ms": number_column("sgd_seconds", format_milliseconds),
+        "speedup": number_column("ratio", format_ratio),
+        "speedup of medians": number_column("ratio_of_medians", format_ratio),
     }
-    note = "One call of partial_fit with so many rows, of a model that has learned from all rows of the data before."
+    note = (
+        "Time of one call of partial_fit by a model that has been fitted to the earlier data. Speedup: the time of "
+        "SGDRegressor divided by that of RMSpropRegressor."
+    )
     return Table("Calls of partial_fit", note, columns, records)

@@ -1,20 +1,24 @@
-"""Two Python threads that fit at once, against one: the kernel works without the interpreter's lock."""
+"""Time of two fits in two Python threads: the kernel releases the global interpreter lock, so they run in parallel."""
 
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 import numpy as np
 from data import gaussian, label
-from table import Table, figure, milliseconds, text
-from timing import ALLOWED, all_cores, interleaved, wall_clock
+from table import Table, format_milliseconds, number_column, text_column
+from timing import ALLOWED_CORES, all_cores, time_interleaved, wall_clock
 
 from sklearn_rmsprop import RMSpropRegressor
 
 SHAPES = ((20_000, 20), (200_000, 50))
 
 
-def compare(X, y, n_rounds):
-    """Return the record of one data set, with sorting as a measure of what the machine's two cores give just now."""
+def measure(X, y, n_rounds):
+    """Return the record of one data set.
+
+    Sorting with NumPy also releases the lock. Two sorts in two threads show what slowdown comes from the machine, for
+    example because other processes use the second core.
+    """
     numbers = y.repeat(5)
 
     def fit(seed=0):
@@ -25,38 +29,44 @@ def compare(X, y, n_rounds):
 
     with ThreadPoolExecutor(2) as pool:
 
-        def twice(function):
+        def in_two_threads(function):
             return lambda: list(pool.map(function, range(2)))
 
-        work = {"one": fit, "two": twice(fit), "one sort": sort, "two sorts": twice(sort)}
-        rounds = interleaved(work, n_rounds, wall_clock)
+        functions = {
+            "one fit": fit,
+            "two fits": in_two_threads(fit),
+            "one sort": sort,
+            "two sorts": in_two_threads(sort),
+        }
+        rounds = time_interleaved(functions, n_rounds, wall_clock)
     return {
         "data": label("dense", X),
-        "one": min(rounds["one"]),
-        "two": min(rounds["two"]),
-        "ratio": min(rounds["two"]) / min(rounds["one"]),
-        "ratio_of_medians": median(rounds["two"]) / median(rounds["one"]),
+        "one_fit": min(rounds["one fit"]),
+        "two_fits": min(rounds["two fits"]),
+        "ratio": min(rounds["two fits"]) / min(rounds["one fit"]),
+        "ratio_of_medians": median(rounds["two fits"]) / median(rounds["one fit"]),
         "ratio_of_sorts": min(rounds["two sorts"]) / min(rounds["one sort"]),
     }
 
 
-def report(quick, progress):
-    """Return the table of two threads, without rows where there is one core only."""
-    progress("threads")
+def make_table(quick, log):
+    """Return the table of fits in two threads; it has no rows if there is only one core."""
+    log("threads")
     records = []
-    if len(ALLOWED) > 1:
+    if len(ALLOWED_CORES) > 1:
         with all_cores():
-            records = [compare(*gaussian(*shape), 5 if quick else 15) for shape in SHAPES]
+            records = [measure(*gaussian(*shape), 5 if quick else 15) for shape in SHAPES]
     columns = {
-        "data": text("data"),
-        "one fit, ms": figure("one", milliseconds),
-        "two at once, ms": figure("two", milliseconds),
-        "ratio of fastest": figure("ratio", "{:.2f}".format),
-        "of medians": figure("ratio_of_medians", "{:.2f}".format),
-        "of np.sort": figure("ratio_of_sorts", "{:.2f}".format),
+        "data": text_column("data"),
+        "one fit, ms": number_column("one_fit", format_milliseconds),
+        "two fits in two threads, ms": number_column("two_fits", format_milliseconds),
+        "ratio": number_column("ratio", "{:.2f}".format),
+        "ratio of medians": number_column("ratio_of_medians", "{:.2f}".format),
+        "ratio of two sorts to one": number_column("ratio_of_sorts", "{:.2f}".format),
     }
     note = (
-        "Fits of ten epochs by the clock on the wall: 1 is two cores fully used, 2 is one after the other. The last "
-        "column is the same ratio of two sorts, which shows how much of two cores the machine had to give."
+        "Wall time of fits of ten epochs. Ratio: the time of two fits in two threads divided by that of one fit; 1 if "
+        "they run in parallel, 2 if they run one after the other. The last column is the same ratio for np.sort, which "
+        "shows how much of two cores was available on this machine."
     )
     return Table("Two threads", note, columns, records)
