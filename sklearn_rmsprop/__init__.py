@@ -2,10 +2,9 @@
 
 from importlib.metadata import version
 
+from sklearn_rmsprop._displays import RegressionLineDisplay, TrainingCurveDisplay
 from sklearn_rmsprop._minimize import rmsprop
-from sklearn_rmsprop._regression_line import RegressionLineDisplay
 from sklearn_rmsprop._regressor import RMSpropRegressor
-from sklearn_rmsprop._training_curve import TrainingCurveDisplay
 
 __version__ = version("sklearn-rmsprop")
 __all__ = ["RMSpropRegressor", "RegressionLineDisplay", "TrainingCurveDisplay", "__version__", "rmsprop"]

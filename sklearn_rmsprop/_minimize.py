@@ -10,17 +10,13 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult, OptimizeWarning, approx_fprime
 
 from sklearn_rmsprop._compat import validate_parameter_constraints
-from sklearn_rmsprop._optimizer import Optimizer
-from sklearn_rmsprop._regressor import RMSpropRegressor
-from sklearn_rmsprop._schedules import Schedule, make_schedule
-from sklearn_rmsprop._update import Rule, State
+from sklearn_rmsprop._parameters import MINIMIZE_CONSTRAINTS
+from sklearn_rmsprop._schedules import Schedule
+from sklearn_rmsprop._update import Iterate, UpdateRule
 
-# The average is not where the steps take their gradients: looking at its gradient this often costs one percent.
+# The steps take their gradients at the iterate, so the gradient at the average is an extra one: taken this often it
+# costs one percent.
 CHECK_EVERY = 100
-
-# What the estimator has too is checked as there; SciPy spells "maxiter" as one word.
-CONSTRAINTS = RMSpropRegressor._parameter_constraints
-CONSTRAINTS = {**CONSTRAINTS, "maxiter": CONSTRAINTS["max_iter"]}
 
 # Status and message; the numbers are those of SciPy's own methods.
 CONVERGED = (0, "No component of the gradient exceeds tol.")
@@ -171,43 +167,37 @@ def rmsprop(
     options = {
         "learning_rate": learning_rate,
         "decay_rate": decay_rate,
-        "epsilon": epsilon,
-        "momentum": momentum,
+        "epsilon": float(epsilon),
+        "momentum": float(momentum),
         "centered": centered,
         "bias_correction": bias_correction,
         "schedule": schedule,
         "average": average,
-        "tol": tol,
-        "maxiter": maxiter,
     }
-    validate_parameter_constraints(CONSTRAINTS, options, "rmsprop")
+    validate_parameter_constraints(MINIMIZE_CONSTRAINTS, {**options, "tol": tol, "maxiter": maxiter}, "rmsprop")
     _check_unsupported(jac=jac, bounds=bounds, constraints=constraints, hess=hess, hessp=hessp, unknown=unknown_options)
-    objective = _Objective(fun, jac, args if isinstance(args, tuple) else (args,))
-    rule = Rule(float(epsilon), float(momentum), bool(centered), bool(bias_correction))
-    steps = Optimizer(
-        schedule=make_schedule(schedule, learning_rate, maxiter),
-        decay_rate=decay_rate,
-        epsilon=epsilon,
-        momentum=momentum,
-        centered=centered,
-        average=average,
-    )
-    notify = _notifier(callback, objective)
-    x, before, nit, outcome = _descend(
-        objective, _start(x0), rule=rule, steps=steps, maxiter=maxiter, tol=tol, notify=notify
-    )
-    value, gradient = objective.value(x), objective.gradient(x)
+    function = _CountedFunction(fun, jac, args if isinstance(args, tuple) else (args,))
+    notify = _notifier(callback, function)
+    x0 = _start(x0)
+    return _result(function, *_descend(function, x0, UpdateRule.of(options), maxiter=maxiter, tol=tol, notify=notify))
+
+
+def _result(
+    function: "_CountedFunction", x: np.ndarray, before: np.ndarray, nit: int, outcome: Outcome
+) -> OptimizeResult:
+    """The result at `x`, or at the point one step before if the function is not finite at `x`."""
+    value, gradient = function.value(x), function.gradient(x)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         x, outcome = before, NOT_FINITE
-        value, gradient = objective.value(x), objective.gradient(x)
+        value, gradient = function.value(x), function.gradient(x)
     status, message = outcome
     return OptimizeResult(
         x=x,
         fun=value,
         jac=gradient,
         nit=nit,
-        nfev=objective.nfev,
-        njev=objective.njev,
+        nfev=function.nfev,
+        njev=function.njev,
         status=status,
         success=status == 0,
         message=message,
@@ -217,7 +207,7 @@ def rmsprop(
 def _check_unsupported(
     *, jac: Any, bounds: Any, constraints: Any, hess: Any, hessp: Any, unknown: dict[str, Any]
 ) -> None:
-    """Reject what would make the result wrong, and warn of what has no effect."""
+    """Reject what would make the result wrong, and warn about what has no effect."""
     if not (jac is None or callable(jac)):
         raise TypeError(f"'jac' must be a callable or None. Got {jac!r} instead.")
     if bounds is not None:
@@ -245,7 +235,7 @@ def _start(x0: ArrayLike) -> np.ndarray:
     return x.astype(np.float32 if x.dtype == np.float32 else np.float64)
 
 
-class _Objective:
+class _CountedFunction:
     """The user's function and its gradient, and how often they were called."""
 
     def __init__(self, fun: Callable[..., Any], jac: Callable[..., Any] | None, args: tuple[Any, ...]):
@@ -287,26 +277,25 @@ class _Objective:
         return float(value.item())
 
 
-def _notifier(callback: Callable[..., Any] | None, objective: _Objective) -> Callable[[np.ndarray], object]:
+def _notifier(callback: Callable[..., Any] | None, function: _CountedFunction) -> Callable[[np.ndarray], object]:
     """Find out which of the two kinds of callbacks SciPy knows this is."""
     if callback is None:
         return lambda x: None
     if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
-        return lambda x: callback(intermediate_result=OptimizeResult(x=x.copy(), fun=objective.value(x)))
+        return lambda x: callback(intermediate_result=OptimizeResult(x=x.copy(), fun=function.value(x)))
     return lambda x: callback(x.copy())
 
 
 def _descend(
-    objective: _Objective,
+    function: _CountedFunction,
     x: np.ndarray,
+    rule: UpdateRule,
     *,
-    rule: Rule,
-    steps: Optimizer,
     maxiter: int,
     tol: float | None,
     notify: Callable[[np.ndarray], object],
 ) -> tuple[np.ndarray, np.ndarray, int, Outcome]:
-    """Step until there is a reason not to.
+    """Step until there is a reason to stop.
 
     Returns
     -------
@@ -314,23 +303,23 @@ def _descend(
     nit : steps made
     outcome : the reason
     """
-    state, before, nit = State.at_start(x), x, 0
-    # In float64 as in the estimator: late steps change the average by less than float32 can tell.
+    iterate, before, nit, schedule = Iterate.at_start(x), x, 0, rule.step_sizes(maxiter)
+    # In float64 as in the estimator: late steps change the average by less than the resolution of float32.
     average = x.astype(np.float64)
     # A gradient that is NaN does not end the loop here but in the step.
-    while tol is None or not np.abs(objective.gradient(x)).max() <= tol:
+    while tol is None or not np.abs(function.gradient(x)).max() <= tol:
         if nit == maxiter:
             return x, before, nit, ALL_STEPS if tol is None else TOO_FEW_STEPS
         numbers = np.arange(nit + 1, min(nit + CHECK_EVERY, maxiter) + 1)
-        # Python's numbers, because NumPy's would make float64 of float32.
-        of_steps = (steps.schedule(numbers).tolist(), steps.decay(numbers).tolist(), steps.keep(numbers).tolist())
-        for rate, decay, keep in zip(*of_steps, strict=True):
-            gradient = objective.new_gradient(state.x)
+        # Python's numbers, because NumPy's would turn float32 into float64.
+        sequences = (schedule(numbers).tolist(), rule.decay(numbers).tolist(), rule.average_decay(numbers).tolist())
+        for rate, decay, average_decay in zip(*sequences, strict=True):
+            gradient = function.new_gradient(iterate.x)
             with np.errstate(all="ignore"):
-                state = rule.step(state, gradient, rate, decay)
-            if not state.is_finite():
+                iterate = rule.step(iterate, gradient, rate, decay)
+            if not iterate.is_finite():
                 return before, before, nit, NOT_FINITE
-            average = keep * average + (1 - keep) * state.x
+            average = average_decay * average + (1 - average_decay) * iterate.x
             before, x, nit = x, average.astype(x.dtype), nit + 1
             try:
                 notify(x)

@@ -1,6 +1,6 @@
-"""Who looks on while a model is trained: `verbose`, and scikit-learn's callbacks.
+"""Who watches while a model is trained: `verbose`, and scikit-learn's callbacks.
 
-A monitor knows nothing of the kernel, and the training loop nothing of the estimator, which only a monitor may hold.
+Monitors do not know the kernel, and the engine does not know the estimator: only a monitor may hold one.
 """
 
 import math
@@ -12,19 +12,19 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from sklearn_rmsprop._optimizer import State
+from sklearn_rmsprop._state import State
 from sklearn_rmsprop._stopping import IN_WORDS, Reason
 
 
 @dataclass
 class History:
-    """What a training run has to tell.
+    """What a training run reports.
 
     Attributes
     ----------
-    epochs : epochs done at each check
+    epochs : epochs done at each evaluation of the loss
     loss_curve : the objective there, in the user's units
-    validation_scores : the score there of the rows held out; None without such rows
+    validation_scores : the score of held-out rows there; None without such rows
     """
 
     epochs: list[int] = field(default_factory=list)
@@ -35,6 +35,18 @@ class History:
     def n_iter(self) -> int:
         """Epochs done so far."""
         return self.epochs[-1] if self.epochs else 0
+
+    def add(self, n_epochs: int, loss: float) -> None:
+        """Record the loss after `n_epochs` more epochs."""
+        self.epochs.append(self.n_iter + n_epochs)
+        self.loss_curve.append(loss)
+
+    def add_score(self, score: float) -> bool:
+        """Record a score of held-out rows; return whether it is the best so far."""
+        assert self.validation_scores is not None
+        best = max(self.validation_scores, default=-math.inf)
+        self.validation_scores.append(score)
+        return score > best
 
     def copy(self) -> "History":
         """A history with lists of its own."""
@@ -52,18 +64,18 @@ class History:
 class Monitor:
     """Hooks of a training run; these do nothing."""
 
-    def start(self, n_checks: int, null_loss: Callable[[], float]) -> None:
-        """Before training: at most so many checks to come; `null_loss()` is the best constant's loss on their rows."""
+    def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
+        """Before training, with the largest number of evaluations; `null_loss()` is the best constant's loss."""
 
-    def begin_check(self) -> None:
-        """Before the epochs that lead to a check."""
+    def begin_evaluation(self) -> None:
+        """Before the epochs that lead to an evaluation."""
 
-    def end_check(self, history: History, reached: Callable[[], State]) -> bool:
-        """After a check: whether to stop. `reached()` is a copy of the state that would be published."""
+    def end_evaluation(self, history: History, reached: Callable[[], State]) -> bool:
+        """After an evaluation: whether to stop. `reached()` is the state that training would return now."""
         return False
 
     def finish(self, history: History, reason: Reason | None) -> None:
-        """After training, once the model is published."""
+        """After training, once the fitted attributes are set."""
 
 
 class Monitors(Monitor):
@@ -72,17 +84,17 @@ class Monitors(Monitor):
     def __init__(self, monitors: list[Monitor]):
         self._monitors = monitors
 
-    def start(self, n_checks: int, null_loss: Callable[[], float]) -> None:
+    def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
         for monitor in self._monitors:
-            monitor.start(n_checks, null_loss)
+            monitor.start(n_evaluations, null_loss)
 
-    def begin_check(self) -> None:
+    def begin_evaluation(self) -> None:
         for monitor in self._monitors:
-            monitor.begin_check()
+            monitor.begin_evaluation()
 
-    def end_check(self, history: History, reached: Callable[[], State]) -> bool:
-        # each must see the check, also after one that asks to stop
-        asked = [monitor.end_check(history, reached) for monitor in self._monitors]
+    def end_evaluation(self, history: History, reached: Callable[[], State]) -> bool:
+        # each must see the evaluation, also after one that asks to stop
+        asked = [monitor.end_evaluation(history, reached) for monitor in self._monitors]
         return any(asked)
 
     def finish(self, history: History, reason: Reason | None) -> None:
@@ -91,7 +103,7 @@ class Monitors(Monitor):
 
 
 class VerboseMonitor(Monitor):
-    """Prints a table with a line per check, and why training stopped.
+    """Prints a table with a line per evaluation, and why training stopped.
 
     Parameters
     ----------
@@ -102,13 +114,13 @@ class VerboseMonitor(Monitor):
     def __init__(self, n_before: int = 0):
         self._n_before = n_before
 
-    def start(self, n_checks: int, null_loss: Callable[[], float]) -> None:
+    def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
         self._null_loss = null_loss()
         self._began = time.perf_counter()
 
-    def end_check(self, history: History, reached: Callable[[], State]) -> bool:
+    def end_evaluation(self, history: History, reached: Callable[[], State]) -> bool:
         loss = history.loss_curve[-1]
-        # zero where the square of a tiny target's unit is
+        # the null loss is zero where the squares of tiny targets underflow
         explained = 1 - loss / self._null_loss if self._null_loss > 0 else math.nan
         cells = {"epoch": f"{self._n_before + history.n_iter}", "loss": f"{loss:.6g}", "explained": f"{explained:.5f}"}
         if history.validation_scores is not None:
@@ -124,7 +136,7 @@ class VerboseMonitor(Monitor):
 
 
 class CallbackMonitor(Monitor):
-    """Calls scikit-learn's callbacks: the fit is a task, and each check a task within it.
+    """Calls scikit-learn's callbacks: the fit is a task, and each evaluation a task within it.
 
     Parameters
     ----------
@@ -146,17 +158,17 @@ class CallbackMonitor(Monitor):
         self._estimator = estimator
         self._reconstruct = reconstruct
 
-    def start(self, n_checks: int, null_loss: Callable[[], float]) -> None:
-        self._fit = self._estimator._init_callback_context(max_subtasks=n_checks)
+    def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
+        self._fit = self._estimator._init_callback_context(max_subtasks=n_evaluations)
         self._fit.call_on_fit_task_begin(**self._arguments)
 
-    def begin_check(self) -> None:
-        self._check = self._fit.subcontext(task_name="check")
-        self._check.call_on_fit_task_begin(**self._arguments)
+    def begin_evaluation(self) -> None:
+        self._evaluation = self._fit.subcontext(task_name="evaluation")
+        self._evaluation.call_on_fit_task_begin(**self._arguments)
 
-    def end_check(self, history: History, reached: Callable[[], State]) -> bool:
-        # a function, since most callbacks do not ask for a model, and to make one costs time and memory
-        return self._check.call_on_fit_task_end(
+    def end_evaluation(self, history: History, reached: Callable[[], State]) -> bool:
+        # a function, because most callbacks do not ask for a model, and making one takes time and memory
+        return self._evaluation.call_on_fit_task_end(
             **self._arguments, reconstruction_attributes=lambda: self._reconstruct(reached(), history.copy())
         )
 

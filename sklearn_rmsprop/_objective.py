@@ -1,30 +1,32 @@
 """What is minimised: a loss and a penalty, from names and the user's units to the kernel's objects and units."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sklearn_rmsprop._kernel import _losses
 from sklearn_rmsprop._kernel._losses import Loss
-from sklearn_rmsprop._statistics import location
+from sklearn_rmsprop._statistics import Weight, location
 
 
 @dataclass(frozen=True)
 class LossKind:
-    """What is to be known of a loss outside of the kernel.
+    """What the rest of the package has to know about a loss.
 
     Attributes
     ----------
     kernel : class
     degree : power of the target's unit that the loss is measured in
-    shape : name of its own parameter, if it has one
-    robust : whether it grows as the error where errors are large: outliers then must not set the target's unit
+    parameter : name of its own parameter, if it has one
+    robust : whether it grows linearly where errors are large: then outliers must not determine the target's unit
     kinked : whether its derivative jumps
     """
 
     kernel: type[Loss]
     degree: int
-    shape: str | None
+    parameter: str | None
     robust: bool
     kinked: bool
 
@@ -55,21 +57,37 @@ class Objective:
     alpha_l1: float
     alpha_l2: float
 
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Objective":
+        """The objective that parameters of the estimator's names stand for.
+
+        Raises
+        ------
+        ValueError
+            If the loss would be zero everywhere.
+        """
+        loss, delta, penalty = parameters["loss"], parameters["delta"], parameters["penalty"]
+        if loss == "huber" and delta == 0:
+            raise ValueError("delta must be larger than 0 with loss='huber', which is zero everywhere at 0; got 0.")
+        l1_share = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": parameters["l1_ratio"]}[penalty]
+        alpha = 0.0 if penalty is None else parameters["alpha"]
+        return cls(LOSSES[loss], delta, parameters["quantile"], alpha * l1_share, alpha * (1 - l1_share))
+
     @property
     def is_penalized(self) -> bool:
         return self.alpha_l1 > 0 or self.alpha_l2 > 0
 
     @property
-    def level(self) -> float | None:
-        """The quantile of the target about which a robust fit works; None for its mean."""
+    def target_quantile(self) -> float | None:
+        """The quantile of the target that is the origin of a fit with a robust loss; None where its mean is."""
         if not self.kind.robust:
             return None
-        return self.quantile if self.kind.shape == "quantile" else 0.5
+        return self.quantile if self.kind.parameter == "quantile" else 0.5
 
     def loss(self, y_unit: np.ndarray) -> Loss:
         """The kernel's loss."""
-        shape = self.delta / y_unit if self.kind.shape == "delta" else np.full_like(y_unit, self.quantile)
-        return self.kind.kernel(shape)
+        in_units = self.delta / y_unit if self.kind.parameter == "delta" else np.full_like(y_unit, self.quantile)
+        return self.kind.kernel(in_units)
 
     def loss_unit(self, y_unit: np.ndarray) -> np.ndarray:
         """The user's loss per unit of the kernel's."""
@@ -85,31 +103,14 @@ class Objective:
         l1, l2 = self.strengths(y_unit)
         return l1 * np.abs(coef).sum(axis=0) + l2 / 2 * (coef**2).sum(axis=0)
 
-    def null_loss(self, y: np.ndarray, weight: np.ndarray, order: np.ndarray, loss: Loss) -> np.ndarray:
-        """Loss of a constant prediction per target: what there is to be gained, for `tol` to be relative to.
+    def null_loss(self, y: np.ndarray, weight: Weight, rows: np.ndarray, loss: Loss) -> np.ndarray:
+        """The loss of the best constant prediction over the selected rows, per target: what `tol` is relative to.
 
-        The best constant, or for some robust losses the median, which is nearly as good. Where that leaves nothing to
-        gain, the loss of predicting zero is taken, and 1 for a target that is all zero: any yardstick serves there.
+        For some robust losses the median serves, which is nearly the best constant. A loss of zero cannot serve as a
+        reference: then it is the loss of predicting zero, and 1 for a target that is all zero.
         """
-        result = loss.of_constant(y, weight, order, location(y, order, weight, self.level))
+        result = loss.of_constant(y, weight, rows, location(y, rows, weight, self.target_quantile))
         if (result > 0).all():
             return result
-        result = np.where(result > 0, result, loss.of_constant(y, weight, order, 0.0))
+        result = np.where(result > 0, result, loss.of_constant(y, weight, rows, 0.0))
         return np.where(result > 0, result, 1.0)
-
-
-def make_objective(
-    loss: str, *, delta: float, quantile: float, penalty: str | None, alpha: float, l1_ratio: float
-) -> Objective:
-    """The objective that the parameters of these names stand for.
-
-    Raises
-    ------
-    ValueError
-        If a loss of width zero is left of the parameters.
-    """
-    if loss == "huber" and delta == 0:
-        raise ValueError("delta must be larger than 0 with loss='huber', which is zero everywhere at 0; got 0.")
-    share = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[penalty]
-    strength = 0.0 if penalty is None else alpha
-    return Objective(LOSSES[loss], delta, quantile, strength * share, strength * (1 - share))

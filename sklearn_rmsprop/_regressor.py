@@ -1,44 +1,34 @@
 """The estimator: its parameters and what `fit`, `partial_fit` and `predict` mean. No loops."""
 
-import inspect
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_rmsprop._compat import (
-    CallbackSupportMixin,
-    Interval,
-    StrOptions,
-    fit_context,
-    has_callbacks,
-    with_callbacks,
-)
-from sklearn_rmsprop._data import Sample, Units, measure_units, narrow, starting_point, validate_training
+from sklearn_rmsprop import _engine as engine
+from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
+from sklearn_rmsprop._data import checked_start, validate_training
+from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
-from sklearn_rmsprop._objective import LOSSES, PENALTIES, Objective, make_objective
-from sklearn_rmsprop._optimizer import Optimizer, State, seed_generator, spread
-from sklearn_rmsprop._schedules import ENDING, SCHEDULES, Schedule, make_schedule
-from sklearn_rmsprop._stopping import Stopping
-from sklearn_rmsprop._training import count_steps, make_stopping, pose_problem, train
-from sklearn_rmsprop._validation import HeldOut, hold_out, make_held_out
+from sklearn_rmsprop._parameters import CONSTRAINTS
+from sklearn_rmsprop._schedules import ENDING, Schedule
+from sklearn_rmsprop._state import State, seed_generator
+from sklearn_rmsprop._stopping import Reason
+from sklearn_rmsprop._validation import hold_out, make_held_out
 
 # Data of these types is taken as it is; everything else becomes the first.
 REALS = (np.float64, np.float32)
 
 
-class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Linear regression fitted by mini-batch RMSprop.
 
     Minimises over the coefficients :math:`w` and the intercept :math:`c`
@@ -271,34 +261,7 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
     array([2, 3, 6, 8])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions(set(LOSSES))],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "decay_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "centered": ["boolean"],
-        "bias_correction": ["boolean"],
-        "schedule": [StrOptions(set(SCHEDULES)), callable],
-        "average": ["boolean"],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left"), None],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "standardize": ["boolean"],
-        "delta": [Interval(Real, 0, None, closed="left")],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-        "penalty": [StrOptions(set(PENALTIES)), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "fit_intercept": ["boolean"],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init__(
         self,
@@ -412,8 +375,8 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         True
         """
         with self._unchanged_on_failure():
-            stopping = self._fit(X, y, sample_weight, coef_init, intercept_init)
-        if stopping.reason == "max_iter" and self.tol is not None:
+            reason = self._fit(X, y, sample_weight, coef_init, intercept_init)
+        if reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"The loss was still improving by more than tol={self.tol} of what there is to gain when "
                 f"max_iter={self.max_iter} was reached. Increase max_iter, raise learning_rate, or raise tol.",
@@ -471,29 +434,8 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
             )
         if self.early_stopping:
             raise ValueError("partial_fit cannot use early_stopping=True: it has one pass only. Use fit.")
-        first = not hasattr(self, "_state")
         with self._unchanged_on_failure():
-            objective = self._objective()
-            dtype = REALS if first else self._state.coef.dtype
-            sample = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
-            if first or self._coordinates is not None:
-                sample = narrow(sample, None if first else self._coordinates)
-            if first:
-                units = self._units_of(sample, objective)
-                state, before = self._start(sample, units, check_random_state(self.random_state)), History()
-            else:
-                units = self._units.take(sample.coordinates)
-                state = self._state.widened(self._coordinates, sample.coordinates, self.n_features_in_ + 1)
-                before = History(self._epochs, self.loss_curve_)
-            n_targets = state.coef.shape[1]
-            if sample.y.shape[1] != n_targets:
-                raise ValueError(f"y must have {n_targets} targets, as in the first call; got {sample.y.shape[1]}.")
-            monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
-            if first:
-                _, history = self._train(sample, units, objective, state, monitor)
-            else:
-                state, history = self._train_further(sample, units, objective, state, monitor)
-            self._publish(sample, units, state, history, before)
+            self._partial_fit(X, y, sample_weight)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -511,7 +453,10 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=REALS, reset=False)
-        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        coef: Any = self.coef_
+        if sparse.issparse(coef):
+            coef = coef.toarray().reshape((*np.shape(self.intercept_), -1))
+        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -527,169 +472,56 @@ class RMSpropRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, B
         sample_weight: ArrayLike | None,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
-    ) -> Stopping:
-        """What `fit` does, but for the care about failures and warnings."""
+    ) -> Reason | None:
+        """What `fit` does, without the care about failures and warnings."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
-        objective = self._objective()
-        sample = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
+        settings = engine.Settings.of(vars(self))
+        data = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        if coef_init is None:
-            sample = narrow(sample)
         random_state, held_out = check_random_state(self.random_state), None
         if self.early_stopping:
-            sample, validation_rows = hold_out(sample, self.validation_fraction, random_state)
-        units = self._units_of(sample, objective)
+            data, validation_rows = hold_out(data, self.validation_fraction, random_state)
+        coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
         if self.early_stopping:
-            held_out = make_held_out(sample, validation_rows, objective, units)
-        state = self._start(sample, units, random_state, coef_init, intercept_init)
+            held_out = make_held_out(data, validation_rows, settings.objective, coordinates)
+        coef, intercept = checked_start(data, coef_init, intercept_init)
+        generator = seed_generator(random_state)
+        state = engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
 
         def reconstruct(state: State, history: History) -> dict[str, Any]:
             model = copy(self)
-            model._publish(sample, units, state, history)
+            model._set_fitted(coordinates, state.copy(), history, flat=data.flat)
             return model.__dict__
 
         monitors: list[Monitor] = [VerboseMonitor()] if self.verbose else []
         if has_callbacks(self):
             monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
         monitor = Monitors(monitors)
-        stopping, history = self._train(
-            sample, units, objective, state, monitor, tol=self.tol, max_iter=self.max_iter, held_out=held_out
-        )
-        self._publish(sample, units, state, history)
-        monitor.finish(history, stopping.reason)
-        return stopping
+        problem = engine.pose(data, coordinates, settings)
+        state, history, reason = engine.train(problem, state, settings, monitor, held_out)
+        self._set_fitted(coordinates, state, history, flat=data.flat)
+        monitor.finish(history, reason)
+        return reason
 
-    def _objective(self) -> Objective:
-        """What the parameters say is to be minimised."""
-        return make_objective(
-            self.loss,
-            delta=self.delta,
-            quantile=self.quantile,
-            penalty=self.penalty,
-            alpha=self.alpha,
-            l1_ratio=self.l1_ratio,
-        )
-
-    def _units_of(self, sample: Sample, objective: Objective) -> Units:
-        """The units to work in."""
-        return measure_units(
-            sample, standardize=self.standardize, fit_intercept=self.fit_intercept, level=objective.level
-        )
-
-    def _optimizer(self, n_steps: int) -> Optimizer:
-        """What the parameters say of the update, in a run that may take so many steps."""
-        return Optimizer(
-            schedule=make_schedule(self.schedule, self.learning_rate, n_steps),
-            decay_rate=self.decay_rate,
-            epsilon=self.epsilon,
-            momentum=self.momentum,
-            centered=self.centered,
-            average=self.average,
-        )
-
-    def _start(
-        self,
-        sample: Sample,
-        units: Units,
-        random_state: np.random.RandomState,
-        coef_init: ArrayLike | None = None,
-        intercept_init: ArrayLike | None = None,
-    ) -> State:
-        """The state before the first step: at zero or at the point given."""
-        start = starting_point(sample, units, coef_init, intercept_init if self.fit_intercept else None)
-        generator = seed_generator(random_state)
-        return State.start(start, sample.X.dtype, generator, bias_correction=self.bias_correction)
-
-    def _train(
-        self,
-        sample: Sample,
-        units: Units,
-        objective: Objective,
-        state: State,
-        monitor: Monitor,
-        *,
-        tol: float | None = None,
-        max_iter: int = 1,
-        held_out: HeldOut | None = None,
-        penalty_elsewhere: np.ndarray | float = 0.0,
-    ) -> tuple[Stopping, History]:
-        """Run the training loop on `state`: one pass, unless told otherwise."""
-        with units.origin_for(sample.X, state):
-            problem = pose_problem(
-                sample, units, objective, state,
-                fit_intercept=self.fit_intercept, batch_size=self.batch_size, shuffle=self.shuffle,
-                penalty_elsewhere=penalty_elsewhere,
-            )  # fmt: skip
-            optimizer = self._optimizer(max_iter * problem.steps_per_epoch)
-            stopping = make_stopping(problem, tol, self.n_iter_no_change, max_iter, validating=held_out is not None)
-            history = train(problem, optimizer, state, stopping, monitor=monitor, held_out=held_out)
-        return stopping, history
-
-    def _train_further(
-        self, sample: Sample, units: Units, objective: Objective, state: State, monitor: Monitor
-    ) -> tuple[State, History]:
-        """Run one epoch from a state, which stays as it is, to another.
-
-        Where the columns without entries stand still, the kernel is not given these: a few rows have entries in some
-        hundred columns, but a million may have been met before.
-        """
-        others_stand_still = self.momentum == 0 and not units.x_mean.any()
-        # coordinates are places within the sample here, which may itself have left out columns
-        part = replace(sample, coordinates=None)
-        part = narrow(part) if others_stand_still else part
-        places = part.coordinates
-        if places is None:
-            state = state.copy()
-            _, history = self._train(sample, units, objective, state, monitor)
-            return state, history
-        n_steps = count_steps(len(sample.order), self.batch_size)
-        trained, state = state.take(places), state.idle(n_steps, self._optimizer(n_steps))
-        elsewhere: np.ndarray | float = 0.0
-        if objective.is_penalized:
-            all_of_it, of_part = state.published()[:-1], state.take(places).published()[:-1]
-            elsewhere = objective.penalty(all_of_it, units.y_unit) - objective.penalty(of_part, units.y_unit)
-        _, history = self._train(part, units.take(places), objective, trained, monitor, penalty_elsewhere=elsewhere)
-        state.put(places, trained)
-        return state, history
-
-    def _publish(
-        self, sample: Sample, units: Units, state: State, history: History, before: History | None = None
-    ) -> None:
-        """Set the fitted attributes, once it is sure that all can be set."""
-        n_features, coordinates = self.n_features_in_, sample.coordinates
-        coef, intercept = (array.astype(sample.X.dtype, copy=False) for array in units.to_user(state.published()))
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError(f"The coefficients overflow {sample.X.dtype}. Scale X and y, or pass X as float64.")
-        if coordinates is not None:
-            coef = spread(coef, coordinates[:-1], n_features)
-        self.coef_ = coef[:, 0] if sample.flat else np.ascontiguousarray(coef.T)
-        self.intercept_ = intercept[0] if sample.flat else intercept
-        if before is None or before.n_iter == 0:
-            self._units = units.spread(coordinates, n_features)
-        if before is not None:
-            history = before.then(history)
-        elif history.validation_scores is not None:
-            self.validation_scores_ = history.validation_scores
-        self.n_iter_ = history.n_iter
-        self.t_ = state.t
-        self.loss_curve_ = history.loss_curve
-        self._epochs = history.epochs
-        self._coordinates = coordinates
-        state.drop_unused(momentum=self.momentum, centered=self.centered)
-        self._state = state
-
-    @contextmanager
-    def _unchanged_on_failure(self) -> Iterator[None]:
-        """Give the estimator its attributes back if an exception, Ctrl-C included, ends a fit."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__ = before
-            raise
-
-
-# `get_params` asks for it in every fit; to work it out anew each time takes 25 us.
-RMSpropRegressor.__init__.__signature__ = inspect.signature(RMSpropRegressor.__init__)  # type: ignore[attr-defined]
+    def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        """What `partial_fit` does, without the care about failures."""
+        settings = engine.Settings.of(vars(self))
+        first = not hasattr(self, "_state")
+        dtype = REALS if first else self._state.coef.dtype
+        data = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
+        if first:
+            coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
+            generator = seed_generator(check_random_state(self.random_state))
+            state, before = engine.start(data, coordinates, settings, generator), History()
+        else:
+            coordinates = self._coordinates
+            if data.y.shape[1] != len(coordinates.y_unit):
+                raise ValueError(
+                    f"y must have {len(coordinates.y_unit)} targets, as in the first call; got {data.y.shape[1]}."
+                )
+            state, before = self._state_to_go_on_from(), History(self._epochs, self.loss_curve_)
+        monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
+        state, history = engine.train_one_pass(data, coordinates, settings, state, monitor)
+        self._set_fitted(coordinates, state, history, flat=data.flat, before=before)

@@ -1,13 +1,15 @@
-"""Where the numbers of a column lie and how far apart: weighted means, quantiles and the units made of them."""
+"""Weighted means, variances and quantiles of columns, and the statistics of a block of rows, which can be merged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from sklearn_rmsprop._kernel._rows import column_moments
-
-# Roundings of its terms by which a sum that is zero may miss it.
-ROUNDINGS = 64
+from sklearn_rmsprop._kernel._csr_rows import column_mean_square
+from sklearn_rmsprop._kernel._moments import column_moments
 
 # Standard deviation of a normal distribution per median absolute deviation.
 NORMAL_MAD = 1.4826
@@ -15,111 +17,243 @@ NORMAL_MAD = 1.4826
 # Rows of a sparse matrix that are counted at a time, which bounds the memory for it.
 ROWS_COUNTED = 1 << 12
 
+# Below SMALLEST_SQUARE squares lose digits or underflow, and are computed again in units of the largest number. So many
+# rows tell whether a column with a mean of zero is all zero.
+SMALLEST_SQUARE, ROWS_TO_LOOK_AT = 1e-280, 1024
 
-def origin_unit_and_size(
-    name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, *, centre: bool, level: float | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation and root mean square of each column over the rows in `order`.
-
-    With a `level`, what outliers do not change: that quantile, the median distance from the median, and that from zero.
-    Not to `centre` gives an origin of zero, and the size for a unit.
-    """
-    if level is not None:
-        return robust_origin_unit_and_size(name, columns, order, weight, centre=centre, level=level)
-    mean, variance = column_moments(columns, order, weight)
-    with np.errstate(over="ignore"):
-        square = finite(name, variance + mean**2)
-    distance_from_zero = np.abs(mean)
-    size = unit_or_one(np.sqrt(square), distance_from_zero)
-    if not centre:
-        return np.zeros_like(mean), size, size
-    rounding = ROUNDINGS * np.finfo(columns.dtype).eps * distance_from_zero
-    return mean, unit_or_one(np.sqrt(variance), distance_from_zero, rounding), size
+Weight = np.ndarray | float
 
 
-def robust_origin_unit_and_size(
-    name: str, columns: np.ndarray, order: np.ndarray, weight: np.ndarray, *, centre: bool, level: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`origin_unit_and_size` with a `level`."""
-    zero = np.zeros(columns.shape[1])
-    size = unit_or_one(finite(name, distance(columns, order, weight, zero)), zero)
-    if not centre:
-        return zero, size, size
-    origin = location(columns, order, weight, level)
-    middle = origin if level == 0.5 else location(columns, order, weight, 0.5)
-    return origin, unit_or_one(finite(name, distance(columns, order, weight, middle)), np.abs(origin)), size
+def weights_of(weight: Weight, rows: np.ndarray) -> np.ndarray:
+    """The weights of the selected rows, as an array."""
+    return weight[rows] if isinstance(weight, np.ndarray) else np.full(len(rows), weight)
 
 
-def location(columns: np.ndarray, order: np.ndarray, weight: np.ndarray, level: float | None) -> np.ndarray:
-    """Weighted mean of each column, or a quantile."""
-    if level is None:
-        return column_moments(columns, order, weight)[0]
-    return np.array([weighted_quantile(column[order], weight[order], level) for column in columns.T])
+def mean_weight(weight: Weight, rows: np.ndarray) -> float:
+    """Mean weight of the selected rows."""
+    if not isinstance(weight, np.ndarray):
+        return float(weight)
+    # divided first: the sum of weights near the largest float overflows
+    largest = weight.max()
+    return largest * float(np.mean(weight[rows] / largest))
 
 
-def distance(columns: np.ndarray, order: np.ndarray, weight: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Median distance from the origin, times what makes it a standard deviation if the column is normal.
+def location(columns: np.ndarray, rows: np.ndarray, weight: Weight, quantile: float | None) -> np.ndarray:
+    """Weighted quantile of each column over the selected rows, or its mean if `quantile` is None."""
+    if quantile is None:
+        return column_moments(columns, rows, weight if isinstance(weight, np.ndarray) else None)[0]
+    weights = weights_of(weight, rows)
+    return np.array([weighted_quantile(column[rows], weights, quantile) for column in columns.T])
+
+
+def median_distance(columns: np.ndarray, weight: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Median distance of each column from the origin, times what makes it a standard deviation if the column is normal.
 
     Where more than half of a column is at its origin, the mean distance.
     """
     result = np.empty(columns.shape[1])
     for k, column in enumerate(columns.T):
-        away = np.abs(column[order] - origin[k])
-        result[k] = NORMAL_MAD * weighted_quantile(away, weight[order], 0.5) or np.average(away, weights=weight[order])
+        distance = np.abs(column - origin[k])
+        result[k] = NORMAL_MAD * weighted_quantile(distance, weight, 0.5) or np.average(distance, weights=weight)
     return result
 
 
-def weighted_quantile(values: np.ndarray, weight: np.ndarray, level: float) -> float:
-    """A value that no more than `level` of the weight lies below, and no more than 1 - `level` above."""
+def weighted_quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -> float:
+    """A value such that at most `quantile` of the weight lies below it, and at most 1 - `quantile` above."""
     if (weight == weight[0]).all():
-        place = min(int(level * len(values)), len(values) - 1)
+        place = min(int(quantile * len(values)), len(values) - 1)
         return float(np.partition(values, place)[place])
-    by_size = np.argsort(values)
-    cumulated = np.cumsum(weight[by_size])
-    place = min(np.searchsorted(cumulated, level * cumulated[-1], side="right"), len(values) - 1)
-    return float(values[by_size[place]])
+    ascending = np.argsort(values)
+    cumulated = np.cumsum(weight[ascending])
+    place = min(np.searchsorted(cumulated, quantile * cumulated[-1], side="right"), len(values) - 1)
+    return float(values[ascending[place]])
 
 
-def unit_or_one(unit: np.ndarray, size: np.ndarray, rounding: np.ndarray | float = 0.0) -> np.ndarray:
-    """The unit where above `rounding`; of a constant column its size, beside which no rounding looks large, or 1."""
-    return np.where(unit > rounding, unit, np.where(size > 0, size, 1.0))
+@dataclass(frozen=True)
+class Statistics:
+    """What is known about the rows of a block: enough for the coordinates of a fit, and merged without the rows.
 
+    What was not asked for is None (typed Any, because a caller knows what it has asked for).
 
-def finite(name: str, square: np.ndarray, numbers: np.ndarray | None = None) -> np.ndarray:
-    """The mean squares of the columns, if they are numbers. `numbers`: what the user counts the columns as."""
-    if not np.isfinite(square).all():
-        column = int(np.flatnonzero(~np.isfinite(square))[0])
-        column = column if numbers is None else int(numbers[column])
-        raise ValueError(f"{name} is too large: the mean square of column {column} overflows float64. Scale it.")
-    return square
-
-
-def touch_probability(X: sparse.csr_matrix, order: np.ndarray, batch_size: int) -> np.ndarray:
-    """Probability that a batch holds an entry of each column, a mean over an epoch's batches.
-
-    A column without entries is never met; for it, the result is 1.
+    Attributes
+    ----------
+    n_rows, weight : number of rows of positive weight, and their mean weight
+    y_mean, y_sd : (n_targets,), means and standard deviations
+    y_values, y_weight : targets of (some of) the rows and their weights, for quantiles
+    x_mean, x_sd : (n_features,), of dense rows
+    x_rms, x_nonzero_weight : (n_features,), of the nonzero entries of sparse rows: root mean square and total weight
+    x_nonzero_rows : (n_features,), in how many of the sparse rows a column has an entry
     """
+
+    n_rows: int
+    weight: float
+    y_mean: Any = None
+    y_sd: Any = None
+    y_values: Any = None
+    y_weight: Any = None
+    x_mean: Any = None
+    x_sd: Any = None
+    x_rms: Any = None
+    x_nonzero_weight: Any = None
+    x_nonzero_rows: Any = None
+
+    @staticmethod
+    def merge(blocks: Sequence["Statistics"]) -> "Statistics":
+        """The statistics of all rows of several blocks together."""
+        n_rows = np.array([block.n_rows for block in blocks])
+        largest = max(block.weight for block in blocks)
+        shares = n_rows * np.array([block.weight / largest for block in blocks])
+        mean = largest * float(shares.sum() / n_rows.sum())
+        shares = shares / shares.sum()
+        merged: dict[str, np.ndarray] = {}
+        if blocks[0].y_values is not None:
+            merged["y_values"] = np.concatenate([block.y_values for block in blocks])
+            weights = [p * block.y_weight / block.y_weight.sum() for p, block in zip(shares, blocks, strict=True)]
+            merged["y_weight"] = np.concatenate(weights)
+        if blocks[0].x_rms is not None:
+            # weights are relative to the mean of their block, and become relative to the mean of all
+            nonzero = np.array([block.x_nonzero_weight * (block.weight / mean) for block in blocks])
+            total = nonzero.sum(axis=0)
+            of_column = np.divide(nonzero, total, out=np.zeros_like(nonzero), where=total > 0)
+            rms = np.array([block.x_rms for block in blocks])
+            largest = rms.max(axis=0)
+            relative = np.divide(rms, largest, out=np.zeros_like(rms), where=largest > 0)
+            merged["x_rms"] = largest * np.sqrt((of_column * relative**2).sum(axis=0))
+            merged["x_nonzero_weight"] = total
+        if blocks[0].x_nonzero_rows is not None:
+            merged["x_nonzero_rows"] = np.sum([block.x_nonzero_rows for block in blocks], axis=0)
+        merged["y_mean"], merged["y_sd"] = merge_moments([(b.y_mean, b.y_sd) for b in blocks], shares)
+        merged["x_mean"], merged["x_sd"] = merge_moments([(b.x_mean, b.x_sd) for b in blocks], shares)
+        return Statistics(int(n_rows.sum()), mean, **merged)
+
+
+def merge_moments(blocks: Sequence[tuple[Any, Any]], shares: np.ndarray) -> tuple[Any, Any]:
+    """Mean and standard deviation of all blocks together, which have these shares of the weight (Chan et al., 1983)."""
+    if blocks[0][0] is None:
+        return None, None
+    means = np.array([mean for mean, _ in blocks])
+    mean = shares @ means
+    deviations = np.hypot(np.array([sd for _, sd in blocks]), means - mean)
+    largest = deviations.max(axis=0)
+    relative = np.divide(deviations, largest, out=np.zeros_like(deviations), where=largest > 0)
+    return mean, largest * np.sqrt(shares @ relative**2)
+
+
+def measure_rows(
+    X: np.ndarray | sparse.csr_matrix | None,
+    y: np.ndarray,
+    weight: Weight,
+    rows: np.ndarray,
+    *,
+    target_values: bool,
+    n_values: int | None = None,
+) -> Statistics:
+    """The statistics of the selected rows.
+
+    Parameters
+    ----------
+    X : (n_rows, n_features) or None
+        None: nothing is to be known about the columns.
+    y : (n_rows, n_targets)
+    weight : (n_rows,) or float
+    rows : numbers of the rows that count
+    target_values : bool
+        Whether quantiles of the targets are needed; otherwise their moments are taken.
+    n_values : int or None
+        The most rows whose targets are kept for quantiles, taken at equal distances; None keeps all.
+    """
+    unit = mean_weight(weight, rows)
+    relative = weight / unit if isinstance(weight, np.ndarray) else None
+    known: dict[str, np.ndarray] = {}
+    if target_values:
+        kept = rows
+        if n_values is not None and len(rows) > n_values:
+            kept = rows[np.linspace(0, len(rows) - 1, n_values).astype(np.intp)]
+        known["y_values"] = y[kept]
+        known["y_weight"] = np.ones(len(kept)) if relative is None else relative[kept]
+    else:
+        known["y_mean"], known["y_sd"] = moments_of(y, rows, relative)
+    if sparse.issparse(X):
+        known["x_rms"], known["x_nonzero_weight"] = nonzero_rms(X, rows, relative)
+    elif X is not None:
+        known["x_mean"], known["x_sd"] = moments_of(X, rows, relative)
+    return Statistics(len(rows), unit, **known)
+
+
+def moments_of(columns: np.ndarray, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of columns, however small their numbers are."""
+    mean, variance = column_moments(columns, rows, weight)
+    sd = np.sqrt(variance)
+    for j in np.flatnonzero((variance < SMALLEST_SQUARE) & (np.abs(mean) < SMALLEST_SQUARE**0.5)):
+        # a column of zeros, which is common, is recognised by its first rows
+        column = columns[rows if mean[j] != 0 else rows[:ROWS_TO_LOOK_AT], j].astype(np.float64)
+        if largest := np.abs(column).max():
+            column = columns[rows, j].astype(np.float64)[:, np.newaxis] / largest
+            every = np.arange(len(rows), dtype=np.uint32)
+            in_units = column_moments(column, every, None if weight is None else weight[rows])
+            mean[j], sd[j] = largest * in_units[0][0], largest * np.sqrt(in_units[1][0])
+    return mean, sd
+
+
+def nonzero_rms(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted root mean square of each column's nonzero entries, however small, and their total weight.
+
+    Raises
+    ------
+    ValueError
+        If a mean square overflows.
+    """
+    square, total = column_mean_square(X, rows, weight)
+    if not np.isfinite(square).all():
+        raise too_large("X", square)
+    rms = np.sqrt(square)
+    if ((square < SMALLEST_SQUARE) & (total > 0)).any():
+        largest = np.zeros(X.shape[1])
+        np.maximum.at(largest, X.indices, np.abs(X.data))
+        scale = np.where((square < SMALLEST_SQUARE) & (largest > 0), largest, 1.0)
+        relative = sparse.csr_matrix((X.data / scale[X.indices], X.indices, X.indptr), shape=X.shape)
+        rms = scale * np.sqrt(column_mean_square(relative, rows, weight)[0])
+    return rms, total
+
+
+def too_large(name: str, square: np.ndarray) -> ValueError:
+    """The error that names the first of the columns whose mean square is not finite."""
+    column = int(np.flatnonzero(~np.isfinite(square))[0])
+    return ValueError(f"{name} is too large: the mean square of column {column} overflows float64. Scale it.")
+
+
+def count_nonzero_rows(X: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
+    """In how many of the selected rows each column has an entry."""
     takes_part = np.zeros(X.shape[0], dtype=bool)
-    takes_part[order] = True
+    takes_part[rows] = True
     count = np.zeros(X.shape[1])
     for start in range(0, X.shape[0], ROWS_COUNTED):
-        rows = X[start : start + ROWS_COUNTED]
-        if not rows.has_canonical_format:
-            rows.sum_duplicates()  # of the slice, which is a copy
-        taken = np.repeat(takes_part[start : start + ROWS_COUNTED], np.diff(rows.indptr))
-        count += np.bincount(rows.indices[taken], minlength=X.shape[1])
-    n_rows = len(order)
+        block = X[start : start + ROWS_COUNTED]
+        if not block.has_canonical_format:
+            block.sum_duplicates()  # of the slice, which is a copy
+        counted = np.repeat(takes_part[start : start + ROWS_COUNTED], np.diff(block.indptr))
+        count += np.bincount(block.indices[counted], minlength=X.shape[1])
+    return count
+
+
+def visit_probability(count: np.ndarray, n_rows: int, batch_size: int) -> np.ndarray:
+    """Probability that a batch has an entry of each column: a mean over the batches of an epoch.
+
+    `count`: in how many of the `n_rows` rows a column has an entry. Without entries the result is 1.
+    """
     whole, rest = divmod(n_rows, batch_size)
     present = count > 0
-    other = np.maximum(n_rows - count[present], 0)
-    met = whole * met_by(batch_size, n_rows, other) + (met_by(rest, n_rows, other) if rest else 0)
-    result = np.ones(X.shape[1])
-    result[present] = met / (whole + (rest > 0))
+    without = np.maximum(n_rows - count[present], 0)
+    visits = whole * _not_all_among(batch_size, n_rows, without)
+    if rest:
+        visits += _not_all_among(rest, n_rows, without)
+    result = np.ones(len(count))
+    result[present] = visits / (whole + (rest > 0))
     return result
 
 
-def met_by(batch_size: int, n_rows: int, other: np.ndarray) -> np.ndarray:
-    """Probability that not all rows of a batch are among the `other` ones of `n_rows` rows."""
-    apart = np.maximum(other - batch_size, 0)
-    missed = gammaln(other + 1) - gammaln(apart + 1) + gammaln(n_rows - batch_size + 1) - gammaln(n_rows + 1)
-    return np.where(other >= batch_size, -np.expm1(np.minimum(missed, 0)), 1.0)
+def _not_all_among(batch_size: int, n_rows: int, without: np.ndarray) -> np.ndarray:
+    """Probability that the rows of a batch are not all among the `without` rows without an entry."""
+    left = np.maximum(without - batch_size, 0)
+    log_all = gammaln(without + 1) - gammaln(left + 1) + gammaln(n_rows - batch_size + 1) - gammaln(n_rows + 1)
+    return np.where(without >= batch_size, -np.expm1(np.minimum(log_all, 0)), 1.0)

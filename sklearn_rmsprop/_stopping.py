@@ -15,32 +15,36 @@ IN_WORDS: dict[Reason | None, str] = {
     "max_iter": "max_iter is reached",
 }
 
-
-# The gradient of a loss with a kink does not vanish at the optimum: the iterates hover as widely as they step, and
-# their average is off to one side. A fit of such a loss that has ceased to improve goes on with DROP times the step
-# size, and an average that takes only that share of the steps as done, DROPS times. Without, such fits missed up to
-# 3e-2 of the null loss.
-DROP, DROPS = 0.3, 4
+# The gradient of a loss with a kink does not vanish at the optimum: the iterates oscillate around it as widely as the
+# steps are long, and their average is off to one side. When the loss of such a fit has ceased to improve, the fit goes
+# on with REDUCTION times the step size, and an average that takes only that share of the steps as done; N_REDUCTIONS
+# times in all. Both were chosen by measurement (docs/kernel_notes.md).
+REDUCTION, N_REDUCTIONS = 0.3, 4
 
 
 class Stopping:
-    """Stops when the objective has ceased to improve, when asked to, or when the epochs are used up.
+    """The stopping rule: stops when the loss has ceased to improve, when asked to, or when the epochs are used up.
 
-    Several targets share each pass over the rows, and it ends when none of them improves any more. Where the loss
-    itself is below the threshold no further improvement can count, and there is nothing to wait for.
+    Several targets share each pass over the rows, and the fit ends when none of them improves any more. It ends at once
+    where the loss itself is below the threshold, because no further improvement could count.
+
+    The losses that are compared may be those of a sample of the rows. They are noisy, and the sample may lack rare
+    rows: so when they show no more improvement, the losses on all rows decide, now and at the best evaluation so far.
 
     Parameters
     ----------
     threshold : (n_targets,) array or None
         An improvement smaller than this does not count. None: go on for `max_iter` epochs.
     n_iter_no_change : int
-        Successive checks without improvement after which the fit has converged.
+        Successive evaluations without improvement after which the fit has converged.
     max_iter : int
         Epochs allowed.
-    n_drops : int
+    n_reductions : int
         How often to go on with smaller steps before the fit counts as converged.
     validating : bool
-        Whether it is the score of held-out rows that is checked.
+        Whether the losses are those of held-out rows.
+    loss_on_all_rows : callable or None
+        From coordinates to the losses on all rows, where `check` gets those on a sample.
 
     Attributes
     ----------
@@ -48,8 +52,6 @@ class Stopping:
         Why the fit has stopped; None while it runs. The first of these that applies.
     rate_factor : float
         What the step sizes are to be multiplied by.
-    improved : list of bool
-        Per target, whether the last check is the best so far, that the next ones are compared with.
     """
 
     def __init__(
@@ -58,85 +60,87 @@ class Stopping:
         n_iter_no_change: int,
         max_iter: int,
         *,
-        n_drops: int = 0,
+        n_reductions: int = 0,
         validating: bool = False,
+        loss_on_all_rows: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
         self.rate_factor = 1.0
-        self._n_drops = n_drops
-        self._no_change: Reason = "validation" if validating else "converged"
         self.reason: Reason | None = None
-        # per target; none without a threshold
-        self._least = [] if threshold is None else threshold.tolist()
-        self._to_beat = [math.inf] * len(self._least)
-        self._exact = [math.inf] * len(self._least)  # the least losses of all rows seen
-        self.improved = [False] * len(self._least)
+        self._n_reductions = n_reductions
+        self._no_change: Reason = "validation" if validating else "converged"
+        self._loss_on_all_rows = loss_on_all_rows
+        # per target; empty without a threshold
+        self._threshold = [] if threshold is None else threshold.tolist()
+        self._to_beat = [math.inf] * len(self._threshold)
+        self._best_on_all_rows = [math.inf] * len(self._threshold)
+        self._improved = [False] * len(self._threshold)
+        self._best_coef: np.ndarray | None = None  # of each target's best evaluation
         self._n_unchanged = 0
 
-    @property
-    def by_epochs_only(self) -> bool:
-        """Whether losses make no difference."""
-        return not self._least
+    def check(self, n_iter: int, losses: np.ndarray, coef: np.ndarray, *, asked: bool = False) -> bool:
+        """Whether to stop after `n_iter` epochs.
 
-    def check(
-        self,
-        n_iter: int,
-        losses: np.ndarray,
-        *,
-        asked: bool = False,
-        exact: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None,
-    ) -> bool:
-        """Whether to stop after `n_iter` epochs, the last of which had these losses, one per target.
-
-        `asked`: whether a callback has asked to stop. `exact`: where the losses are those of a sample of the rows, a
-        function that returns the losses of all rows, at each target's best check and now. The sample says when to look
-        at them.
+        Parameters
+        ----------
+        n_iter : int
+        losses : (n_targets,) array
+            The losses of the coordinates `coef`.
+        coef : (n_features + 1, n_targets) array
+            Must not be changed afterwards.
+        asked : bool
+            Whether a callback has asked to stop.
         """
-        if self._least:
+        if self._threshold:
             now = losses.tolist()
             self._compare(now)
-            if exact is not None and self._has_ceased(now):
-                at_best, exactly_now = (loss.tolist() for loss in exact())
-                self._compare_exactly(at_best, exactly_now, now)
-                now = exactly_now
+            if self._loss_on_all_rows is not None and self._has_ceased(now):
+                now = self._compare_on_all_rows(now, coef)
             if self._has_ceased(now):
-                if self._n_drops == 0 or self._nothing_left(now):
+                if self._n_reductions == 0 or self._nothing_left(now):
                     self.reason = self._no_change
                 else:
-                    self._n_drops -= 1
+                    self._n_reductions -= 1
                     self._n_unchanged = 0
-                    self.rate_factor *= DROP
+                    self.rate_factor *= REDUCTION
+            if self._loss_on_all_rows is not None and any(self._improved):
+                of_best = coef if self._best_coef is None else np.where(self._improved, coef, self._best_coef)
+                self._best_coef = of_best
         if self.reason is None and asked:
             self.reason = "callback"
         if self.reason is None and n_iter >= self.max_iter:
             self.reason = "max_iter"
         return self.reason is not None
 
-    # Loops over targets below, because with one, as there mostly is, arrays take several times as long.
+    # Loops over targets below, because with one, the usual case, arrays take several times as long.
 
     def _compare(self, losses: list[float]) -> None:
-        """Count the checks without improvement."""
+        """Count the evaluations without improvement."""
         self._n_unchanged += 1
         for k, loss in enumerate(losses):
-            self.improved[k] = loss < self._to_beat[k]
-            if self.improved[k]:
-                self._to_beat[k] = loss - self._least[k]
+            self._improved[k] = loss < self._to_beat[k]
+            if self._improved[k]:
+                self._to_beat[k] = loss - self._threshold[k]
                 self._n_unchanged = 0
 
-    def _compare_exactly(self, at_best: list[float], now: list[float], on_sample: list[float]) -> None:
-        """Take this check for the best so far of those targets that have improved on all rows, if not on the sample."""
-        for k, least in enumerate(self._least):
-            # the best check on the sample, by chance, need not be the best on all rows
-            best = min(at_best[k], self._exact[k])
-            self._exact[k] = min(best, now[k])
-            if now[k] < best - least:
-                self._to_beat[k] = on_sample[k] - least
-                self.improved[k] = True
+    def _compare_on_all_rows(self, on_sample: list[float], coef: np.ndarray) -> list[float]:
+        """The losses on all rows. Where they have improved although the sample's have not, that is an improvement."""
+        assert self._loss_on_all_rows is not None
+        at_best = self._loss_on_all_rows(coef if self._best_coef is None else self._best_coef).tolist()
+        now: list[float] = self._loss_on_all_rows(coef).tolist()
+        for k, threshold in enumerate(self._threshold):
+            # the best evaluation on the sample, by chance, need not be the best one on all rows
+            best = min(at_best[k], self._best_on_all_rows[k])
+            self._best_on_all_rows[k] = min(best, now[k])
+            if now[k] < best - threshold:
+                self._to_beat[k] = on_sample[k] - threshold
+                self._improved[k] = True
                 self._n_unchanged = 0
+        return now
 
     def _nothing_left(self, losses: list[float]) -> bool:
-        return all(loss <= least for loss, least in zip(losses, self._least, strict=True))
+        return all(loss <= threshold for loss, threshold in zip(losses, self._threshold, strict=True))
 
     def _has_ceased(self, losses: list[float]) -> bool:
         return self._n_unchanged >= self.n_iter_no_change or self._nothing_left(losses)

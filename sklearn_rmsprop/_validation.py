@@ -1,4 +1,4 @@
-"""Rows held out of training, and how well they are predicted."""
+"""Rows held out of training by `early_stopping`, and their score."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,10 +8,11 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.extmath import safe_sparse_dot
 
-from sklearn_rmsprop._data import Sample, Units
+from sklearn_rmsprop._coordinates import Coordinates
+from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._objective import Objective
-from sklearn_rmsprop._optimizer import State
+from sklearn_rmsprop._statistics import weights_of
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class HeldOut:
     Attributes
     ----------
     X, y, weight : the rows
-    loss : the measure
+    loss : the loss that is measured
     null_loss : (n_targets,), the loss of predicting a constant
-    units : those of the state
+    coordinates : those of the fit
     """
 
     X: np.ndarray | sparse.csr_matrix
@@ -31,39 +32,41 @@ class HeldOut:
     weight: np.ndarray
     loss: Loss
     null_loss: np.ndarray
-    units: Units
+    coordinates: Coordinates
 
-    def score(self, state: State) -> float:
-        """The share of the null loss that the published model explains, a mean over targets: R2 for squared errors."""
-        coef, intercept = self.units.to_user(state.published())
+    def score(self, coef: np.ndarray) -> float:
+        """The share of the null loss that these coordinates explain, a mean over targets: R2 for squared errors."""
+        coef, intercept = self.coordinates.to_user(coef)
         prediction = np.ascontiguousarray(safe_sparse_dot(self.X, coef, dense_output=True) + intercept)
         _, losses = self.loss.derivative_and_loss(self.y, prediction)
         return float(np.mean(1 - np.average(losses, axis=0, weights=self.weight) / self.null_loss))
 
 
-def hold_out(sample: Sample, fraction: float, random_state: np.random.RandomState) -> tuple[Sample, np.ndarray]:
-    """The sample without a random fraction of its rows, and the numbers of those.
+def hold_out(
+    data: TrainingData, fraction: float, random_state: np.random.RandomState
+) -> tuple[TrainingData, np.ndarray]:
+    """The data without a random fraction of its rows, and the numbers of those.
 
     Raises
     ------
     ValueError
         If too few rows are left on either side.
     """
-    n_rows = len(sample.order)
+    n_rows = len(data.rows)
     n_held_out = math.ceil(fraction * n_rows)
     if n_held_out < 2 or n_held_out >= n_rows:
         raise ValueError(
             f"early_stopping=True with validation_fraction={fraction} needs at least 2 rows to hold out and 1 to train "
             f"on, of positive weight; {n_rows} rows leave {n_held_out} and {n_rows - n_held_out}."
         )
-    kept, held_out = train_test_split(sample.order, test_size=n_held_out, random_state=random_state)
-    return replace(sample, order=np.sort(kept)), np.sort(held_out)
+    trained, held_out = train_test_split(data.rows, test_size=n_held_out, random_state=random_state)
+    return replace(data, rows=np.sort(trained)), np.sort(held_out)
 
 
-def make_held_out(sample: Sample, rows: np.ndarray, objective: Objective, units: Units) -> HeldOut:
-    """Get ready to score the rows named."""
-    y, weight = np.ascontiguousarray(sample.y[rows]), sample.weight[rows]
-    order = np.arange(len(rows), dtype=np.uint32)
+def make_held_out(data: TrainingData, selected: np.ndarray, objective: Objective, coordinates: Coordinates) -> HeldOut:
+    """Get ready to score the selected rows."""
+    y, weight = np.ascontiguousarray(data.y[selected]), weights_of(data.weight, selected)
+    rows = np.arange(len(selected), dtype=np.uint32)
     loss = objective.loss(np.ones(y.shape[1]))
-    null_loss = objective.null_loss(y, weight, order, loss)
-    return HeldOut(sample.X[rows], y, weight, loss, null_loss, units)
+    null_loss = objective.null_loss(y, weight, rows, loss)
+    return HeldOut(data.X[selected], y, weight, loss, null_loss, coordinates)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_rmsprop._update import Moments, Rule
+from sklearn_rmsprop._update import Moments, UpdateRule
 
 
 @dataclass
@@ -155,7 +155,16 @@ class _Coordinates:
     """The coefficients, of shape (n_features + 1, n_targets), and what RMSprop keeps about each of them."""
 
     def __init__(self, w, *, decay_rate, epsilon, momentum, centered, bias_correction, average):
-        self.rule = Rule(epsilon, momentum, centered, bias_correction)
+        self.rule = UpdateRule(
+            learning_rate=None,  # the step sizes come from outside
+            decay_rate=decay_rate,
+            epsilon=epsilon,
+            momentum=momentum,
+            centered=centered,
+            bias_correction=bias_correction,
+            schedule=None,
+            average=average,
+        )
         self.decay_rate, self.average = decay_rate, average
         self.t = 0
         self.w = self.averaged = w

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_rmsprop import RMSpropRegressor
-from sklearn_rmsprop._data import Examples
-from sklearn_rmsprop._kernel._rows import CSRRows
+from sklearn_rmsprop._kernel._csr_rows import CSRRows
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
@@ -288,7 +286,5 @@ except KeyboardInterrupt:
 
 def test_more_sparse_columns_than_the_kernel_can_number():
     wide = sparse.csr_matrix((1, 2**32 - 1))
-    state = SimpleNamespace(coef=np.broadcast_to(0.0, (2**32, 1)))
-    examples = Examples(order=np.zeros(1, np.uint32), y=np.zeros((1, 1)), weight=np.ones(1), generator=None)
     with pytest.raises(ValueError, match="fewer than 4294967295 columns"):
-        CSRRows(wide, examples, state, None, None, None)
+        CSRRows(wide, np.zeros((1, 1)), 1.0, np.zeros(1, np.uint32), False, None, None, None)

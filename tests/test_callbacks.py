@@ -173,11 +173,16 @@ def test_scores_of_an_earlier_fit_are_not_those_of_a_model_at_a_check():
 
 
 def test_a_model_is_made_only_if_asked_for(monkeypatch):
-    published = []
-    publish = RMSpropRegressor._publish
-    monkeypatch.setattr(RMSpropRegressor, "_publish", lambda *args: published.append(args) or publish(*args))
+    made = []
+    original = RMSpropRegressor._set_fitted
+
+    def counted(*args, **kwargs):
+        made.append(args)
+        original(*args, **kwargs)
+
+    monkeypatch.setattr(RMSpropRegressor, "_set_fitted", counted)
     regressor().set_callbacks(Stopper(1000)).fit(*problem())
-    assert len(published) == 1
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("weight", [None, np.arange(500.0)], ids=["equal", "weighted"])

@@ -113,7 +113,7 @@ def test_a_stored_model_goes_on_bit_for_bit(name, copy, container, tmp_path):
     if copy == "memory-mapped":
         joblib.dump(model, tmp_path / "model")
         stored = joblib.load(tmp_path / "model", mmap_mode="r")
-        assert not stored.coef_.flags.writeable
+        assert not stored._state.coef.flags.writeable
     else:
         stored = copy(model)
     np.testing.assert_array_equal(stored.predict(X), model.predict(X))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
-from sklearn_rmsprop._kernel._rows import use_wide_vectors
+from sklearn_rmsprop._kernel._dense_rows import use_wide_vectors
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -10,7 +10,7 @@ import oracles
 import pytest
 
 from sklearn_rmsprop import RMSpropRegressor
-from sklearn_rmsprop._stopping import DROPS, Stopping
+from sklearn_rmsprop._stopping import N_REDUCTIONS, Stopping
 
 MISSED = 2e-3
 
@@ -115,12 +115,12 @@ def test_only_losses_with_a_kink_need_smaller_steps(monkeypatch):
     made = []
     original = Stopping.__init__
 
-    def recorded(self, *args, n_drops, **options):
-        made.append(n_drops)
-        original(self, *args, n_drops=n_drops, **options)
+    def recorded(self, *args, n_reductions, **options):
+        made.append(n_reductions)
+        original(self, *args, n_reductions=n_reductions, **options)
 
     monkeypatch.setattr(Stopping, "__init__", recorded)
     for loss in oracles.LOSSES:
         RMSpropRegressor(loss, tol=1e-2).fit(X, y)
     kinked = ("absolute_error", "quantile", "epsilon_insensitive")
-    assert made == [DROPS if loss in kinked else 0 for loss in oracles.LOSSES]
+    assert made == [N_REDUCTIONS if loss in kinked else 0 for loss in oracles.LOSSES]

@@ -15,7 +15,7 @@ from scipy import sparse, stats
 from sklearn_rmsprop import RMSpropRegressor
 from sklearn_rmsprop._kernel import _order
 from sklearn_rmsprop._kernel._order import Order
-from sklearn_rmsprop._optimizer import seed_generator
+from sklearn_rmsprop._state import seed_generator
 
 
 def moving_by_step_sizes(step_sizes, **params):
@@ -104,7 +104,7 @@ def test_the_seed_decides(container):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n_features", [1, 2])
 def test_every_row_once_where_rows_are_short(n_features, dtype):
-    """Rows of one number are shuffled themselves: each comes once, its target with it.
+    """Each comes once, its target with it.
 
     Step t has length t, and the gradient's sign is that of -x * y: the one row where it is different says when it came.
     """
@@ -129,12 +129,19 @@ def test_every_row_once_where_rows_are_short(n_features, dtype):
 IN_BLOCKS = 1 << 40
 
 
+def shuffled(rows, n_bytes, generator=None):
+    """Return the order of these rows, with a generator."""
+    order = Order(rows, n_bytes, True)
+    order.generator = np.array([1, 2], dtype=np.uint64) if generator is None else generator
+    return order
+
+
 @pytest.mark.parametrize("n_bytes", [0, IN_BLOCKS], ids=["full", "in blocks"])
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 1000, 16_384, 20_001])
 def test_an_order_holds_each_row_once(n_rows, n_bytes):
     """Rows that take part have any numbers; every epoch has its own order."""
     rows = np.sort(np.random.default_rng(0).choice(10 * n_rows, n_rows, replace=False)).astype(np.uint32)
-    order = Order(rows, np.array([1, 2], dtype=np.uint64), n_bytes)
+    order = shuffled(rows, n_bytes)
     epochs = [order.draw() for _ in range(3)]
     for epoch in epochs:
         np.testing.assert_array_equal(np.sort(epoch), rows)
@@ -159,13 +166,15 @@ def test_the_generator_is_the_one_of_the_literature():
         assert product % 2**32 >= left  # nothing is drawn again, but once in four million rows
         other = product >> 32
         expected[left - 1], expected[other] = expected[other], expected[left - 1]
-    assert Order(np.arange(n_rows, dtype=np.uint32), generator, 0).draw().tolist() == expected
+    order = shuffled(np.arange(n_rows, dtype=np.uint32), 0, generator)
+    assert order.draw().tolist() == expected
+    assert order.generator.tolist() == [state % 2**64, state >> 64]
 
 
 @pytest.mark.parametrize("state", [[1], [1, 2, 3], [0, 0], [2, 1]], ids=str)
 def test_a_state_that_is_none_is_refused(state):
-    with pytest.raises(ValueError, match="two numbers, the first of them odd"):
-        Order(np.arange(3, dtype=np.uint32), np.array(state, dtype=np.uint64), 0)
+    with pytest.raises(ValueError, match="two uint64 numbers, the first of them odd"):
+        shuffled(np.arange(3, dtype=np.uint32), 0, np.array(state, dtype=np.uint64))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -177,7 +186,7 @@ def test_every_seed_makes_a_state(seed):
 def test_every_row_comes_everywhere(n_bytes):
     """In which tenth of an epoch a row comes is uniform, for the first, a middle and the last row."""
     n_rows, n_epochs = 20_003, 500
-    order = Order(np.arange(n_rows, dtype=np.uint32), np.array([1, 2], dtype=np.uint64), n_bytes)
+    order = shuffled(np.arange(n_rows, dtype=np.uint32), n_bytes)
     places = np.array([np.argsort(order.draw())[[0, n_rows // 2, n_rows - 1]] for _ in range(n_epochs)])
     for row in range(3):
         counts = np.bincount(places[:, row] * 10 // n_rows, minlength=10)
@@ -188,7 +197,7 @@ def test_every_row_comes_everywhere(n_bytes):
 def test_in_blocks_a_batch_is_from_everywhere():
     """Batches of 32 from rows in order have the spread, and nearly the mean, of random rows."""
     n_rows = 65_536
-    order = Order(np.arange(n_rows, dtype=np.uint32), np.array([1, 2], dtype=np.uint64), IN_BLOCKS)
+    order = shuffled(np.arange(n_rows, dtype=np.uint32), IN_BLOCKS)
     batches = order.draw().reshape(-1, 32) / n_rows
     # of uniform numbers: variance 1/12, of a mean of 32 of them 1/32 of it, and of the 512 places of a pool 1/512 more;
     # the variance of 2048 means is itself known to 3 %

@@ -1,4 +1,4 @@
-"""The rule that ends a fit: alone, and on a sample of the rows."""
+"""The stopping rule: alone, and where the loss is evaluated on a sample of the rows."""
 
 from typing import get_args
 
@@ -7,17 +7,22 @@ import oracles
 import pytest
 from scipy import sparse
 
-from sklearn_rmsprop import RMSpropRegressor, _training
-from sklearn_rmsprop._stopping import DROP, IN_WORDS, Reason, Stopping
-from sklearn_rmsprop._training import SAMPLE_ROWS, sample_rows, sample_size
+from sklearn_rmsprop import RMSpropRegressor, _problem
+from sklearn_rmsprop._problem import MOST_EVALUATION_ROWS, choose_evaluation_rows, count_evaluation_rows
+from sklearn_rmsprop._stopping import IN_WORDS, REDUCTION, Reason, Stopping
 
 
 def run(stopping, losses):
     """Return after how many checks, one an epoch, the rule stops."""
     for n_iter, loss in enumerate(losses, start=1):
-        if stopping.check(n_iter, np.atleast_1d(loss)):
+        if stopping.check(n_iter, np.atleast_1d(loss), coef_of(n_iter, np.size(loss))):
             return n_iter
     return None
+
+
+def coef_of(n_iter, n_targets=1):
+    """Return coordinates that tell at which evaluation each target had them."""
+    return np.full((2, n_targets), float(n_iter))
 
 
 def test_stops_after_so_many_checks_without_improvement():
@@ -53,7 +58,7 @@ def test_stops_when_asked_to():
     """It has converged all the same if it has, and has not run out of epochs if asked with the last of them."""
     for losses, reason in [([5, 4, 3], "callback"), ([5, 4, 0], "converged")]:
         stopping = Stopping(np.array([0.1]), n_iter_no_change=3, max_iter=3)
-        asked = [stopping.check(n + 1, np.array([losses[n]]), asked=n == 2) for n in range(3)]
+        asked = [stopping.check(n + 1, np.array([losses[n]]), coef_of(n + 1), asked=n == 2) for n in range(3)]
         assert asked == [False, False, True]
         assert stopping.reason == reason
 
@@ -67,24 +72,24 @@ def test_without_tolerance_only_the_limit_counts():
 
 
 def test_steps_become_smaller_so_often_before_a_fit_counts_as_converged():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=3)
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_reductions=3)
     assert run(stopping, [5.0] * 100) == 1 + 2 * 4
     assert stopping.reason == "converged"
-    assert stopping.rate_factor == pytest.approx(DROP**3)
+    assert stopping.rate_factor == pytest.approx(REDUCTION**3)
 
 
 def test_an_improvement_after_smaller_steps_is_waited_for():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=1)
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_reductions=1)
     #                                  drops here v                      v stops here
     assert run(stopping, [5.0, 5.0, 5.0, 4.0, 4.0, 3.0, 3.0, 3.0, 3.0]) == 8
-    assert stopping.rate_factor == pytest.approx(DROP)
+    assert stopping.rate_factor == pytest.approx(REDUCTION)
 
 
 def test_steps_stay_as_they_are_where_there_is_nothing_to_wait_for():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=3)
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_reductions=3)
     assert run(stopping, [5.0, 0.05]) == 2
     assert stopping.reason == "converged"
-    stopping = Stopping(None, n_iter_no_change=1, max_iter=20, n_drops=3)
+    stopping = Stopping(None, n_iter_no_change=1, max_iter=20, n_reductions=3)
     assert run(stopping, [5.0] * 100) == 20
     assert stopping.rate_factor == 1
 
@@ -101,98 +106,99 @@ def test_the_reason_says_whether_it_was_the_score_of_held_out_rows():
 # Where checks see a sample of the rows
 
 
-def run_on_sample(losses, exact, **options):
-    """Return after how many checks the rule stops, at which it asked what all rows lose (best, now), and the rule."""
-    stopping, asked = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, **options), []
+def run_on_sample(losses, on_all_rows, **options):
+    """Run the rule on these losses on a sample, where those on all rows are known at some evaluations.
 
-    def answer():
-        asked.append(n_iter)
-        return tuple(np.array([loss]) for loss in exact[n_iter])
+    Return after how many evaluations it stops, at which of them it looks at all rows, and the rule.
+    """
+    looked_at = []
 
-    for n_iter, loss in enumerate(losses, start=1):
-        if stopping.check(n_iter, np.array([loss]), exact=answer):
-            return n_iter, asked, stopping
-    return None, asked, stopping
+    def loss_on_all_rows(coef):
+        looked_at.append(int(coef[0, 0]))
+        return np.array([on_all_rows[looked_at[-1]]])
+
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, loss_on_all_rows=loss_on_all_rows, **options)
+    end = run(stopping, losses)
+    # it looks at the best evaluation so far and at the current one
+    return end, list(zip(looked_at[::2], looked_at[1::2], strict=True)), stopping
 
 
-def test_all_rows_are_asked_once_the_sample_sees_no_improvement():
-    n_iter, asked, stopping = run_on_sample([5, 4, 4, 4], {4: (4, 4)})
-    assert (n_iter, asked, stopping.reason) == (4, [4], "converged")
+def test_all_rows_decide_once_the_sample_shows_no_improvement():
+    n_iter, looked_at, stopping = run_on_sample([5, 4, 4, 4], {2: 4, 4: 4})
+    assert (n_iter, looked_at, stopping.reason) == (4, [(2, 4)], "converged")
 
 
 def test_an_improvement_on_all_rows_is_one():
-    """Then the sample's loss, high or low, is the next one to beat."""
+    """Then the sample's loss, high or low, is the next one to beat, and that evaluation the one to compare with."""
     for low in (3.95, 4.5):
-        losses, exact = [5, 4, 4, low, low, low], {4: (4, 3.8), 6: (3.8, 3.75)}
-        assert run_on_sample(losses, exact)[:2] == (6, [4, 6])
+        losses, on_all_rows = [5, 4, 4, low, low, low], {2: 4, 4: 3.8, 6: 3.75}
+        assert run_on_sample(losses, on_all_rows)[:2] == (6, [(2, 4), (4, 6)])
 
 
 def test_nothing_left_on_the_sample_is_not_the_end():
-    """All rows say whether anything is left; it may be that they see no improvement meanwhile."""
-    exact = {1: (5, 5), 2: (5, 4), 3: (4, 3.95), 4: (4, 3.95)}
-    assert run_on_sample([0, 0, 0, 0], exact)[:2] == (4, [1, 2, 3, 4])
-    n_iter, asked, stopping = run_on_sample([5, 0], {2: (5, 0)})
-    assert (n_iter, asked, stopping.reason) == (2, [2], "converged")
+    """All rows say whether anything is left; it may be that they show no improvement meanwhile."""
+    looked_at = [(1, 1), (1, 2), (2, 3), (2, 4)]
+    assert run_on_sample([0, 0, 0, 0], {1: 5, 2: 4, 3: 3.95, 4: 3.95})[:2] == (4, looked_at)
+    n_iter, looked_at, stopping = run_on_sample([5, 0], {1: 5, 2: 0})
+    assert (n_iter, looked_at, stopping.reason) == (2, [(1, 2)], "converged")
 
 
 def test_all_rows_decide_on_smaller_steps_too():
-    exact = {3: (5, 4), 5: (4, 4), 7: (4, 4)}
-    n_iter, asked, stopping = run_on_sample([5] * 100, exact, n_drops=1)
-    assert (n_iter, asked) == (7, [3, 5, 7])
-    assert stopping.rate_factor < 1
+    n_iter, looked_at, stopping = run_on_sample([5] * 100, {1: 5, 3: 4, 5: 4, 7: 4}, n_reductions=1)
+    assert (n_iter, looked_at) == (7, [(1, 3), (3, 5), (3, 7)])
+    assert stopping.rate_factor == pytest.approx(REDUCTION)
 
 
-def test_each_target_has_its_own_best_check():
-    """The second goes on improving on the sample for a while, the first never does: its best check is the first one."""
-    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100)
-    improved = []
-    for n_iter, losses in enumerate([[5, 5], [6, 4], [6, 3], [6, 3]], start=1):
-        assert not stopping.check(n_iter, np.array(losses), exact=None)
-        improved.append(stopping.improved[:])
-    assert improved == [[True, True], [False, True], [False, True], [False, False]]
-    # the first is worse than at its best on all rows, too: a better last check than one of the others is no improvement
-    assert stopping.check(5, np.array([5.5, 3]), exact=lambda: (np.array([5.0, 3.0]), np.array([5.5, 3.0])))
+def test_each_target_has_its_own_best_evaluation():
+    """The second goes on improving on the sample for a while, the first never does: its best one is the first."""
+    compared = []
+
+    def loss_on_all_rows(coef):
+        compared.append(coef[0].tolist())
+        # the first is worse than at its best: a better last evaluation than one of the second's is no improvement
+        return np.where(coef[0] == 1, [5.0, 9.0], [5.5, 3.0])
+
+    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100, loss_on_all_rows=loss_on_all_rows)
+    assert run(stopping, [[5, 5], [6, 4], [6, 3], [6, 3], [5.5, 3]]) == 5
+    assert compared == [[1, 3], [5, 5]]
 
 
 def test_a_chance_improvement_on_the_sample_does_not_lower_the_bar():
-    """All rows have lost 3.8 once: that the best check on the sample since then loses 5 there makes 4.5 no progress."""
-    losses, exact = [5, 4, 4, 4, 3, 3, 3], {4: (4, 3.8), 7: (5, 4.5)}
-    assert run_on_sample(losses, exact)[:2] == (7, [4, 7])
+    """All rows have lost 3.8 once: 4.5 is no progress, although the best one on the sample since then loses 5 there."""
+    losses, on_all_rows = [5, 4, 4, 4, 3, 3, 3], {2: 4, 4: 3.8, 5: 5, 7: 4.5}
+    assert run_on_sample(losses, on_all_rows)[:2] == (7, [(2, 4), (5, 7)])
 
 
-def test_a_drop_is_no_improvement():
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_drops=1)
-    for n_iter, loss in enumerate([4, 5, 5], start=1):
-        stopping.check(n_iter, np.array([loss]), exact=lambda: (np.array([4.0]), np.array([5.0])))
-    assert stopping.rate_factor < 1
-    assert stopping.improved == [False]
+def test_a_reduction_of_the_step_size_is_no_improvement():
+    n_iter, looked_at, _ = run_on_sample([4, 5, 5, 5, 5], {1: 4, 3: 5, 5: 5}, n_reductions=1)
+    assert (n_iter, looked_at) == (5, [(1, 3), (1, 5)])
 
 
-def test_several_hovering_targets_come_to_an_end():
-    """Of many targets one has always just improved on some check of another's."""
+def test_several_oscillating_targets_come_to_an_end():
+    """Of many targets one has always just improved on some evaluation of another's."""
     rng = np.random.default_rng(1)
     X = rng.normal(size=(6000, 3))
     Y = X @ rng.normal(size=(3, 16)) / np.sqrt(3) + rng.normal(size=(6000, 16))
-    hovering = {"average": False, "schedule": "constant", "learning_rate": 0.03}
-    assert RMSpropRegressor(**hovering, max_iter=300, random_state=0).fit(X, Y).n_iter_ < 150
+    oscillating = {"average": False, "schedule": "constant", "learning_rate": 0.03}
+    assert RMSpropRegressor(**oscillating, max_iter=300, random_state=0).fit(X, Y).n_iter_ < 150
 
 
-@pytest.mark.parametrize("n_rows", [SAMPLE_ROWS + 1, 5000, 53_940, 1_000_003])
+@pytest.mark.parametrize("n_rows", [MOST_EVALUATION_ROWS + 1, 5000, 53_940, 1_000_003])
 def test_the_sample_is_spread_evenly(n_rows):
     order = np.arange(100, 100 + n_rows, dtype=np.uint32)
-    sample = sample_rows(order, SAMPLE_ROWS).astype(int) - 100
-    assert len(sample) == SAMPLE_ROWS
+    sample = choose_evaluation_rows(order, MOST_EVALUATION_ROWS).astype(int) - 100
+    assert len(sample) == MOST_EVALUATION_ROWS
     assert (np.diff(sample) > 0).all()
     assert sample[0] >= 0
     assert sample[-1] < n_rows
     counts = np.histogram(sample, bins=16, range=(0, n_rows))[0]
-    np.testing.assert_allclose(counts, SAMPLE_ROWS / 16, atol=8)
+    np.testing.assert_allclose(counts, MOST_EVALUATION_ROWS / 16, atol=8)
 
 
 def test_no_period_in_the_data_keeps_step_with_the_sample():
     """Hours of days, days of years, and the sample's own stretches: each place in the period has about its share."""
     n_rows = 1_000_000
-    sample = sample_rows(np.arange(n_rows, dtype=np.uint32), SAMPLE_ROWS)
+    sample = choose_evaluation_rows(np.arange(n_rows, dtype=np.uint32), MOST_EVALUATION_ROWS)
     for period in (12, 24, 60, 168, 365, 1440, n_rows // 512):
         counts = np.histogram(sample % period, bins=12, range=(0, period))[0]
         # of 512 groups of eight rows some 43 fall into each bin: four standard deviations
@@ -201,19 +207,21 @@ def test_no_period_in_the_data_keeps_step_with_the_sample():
 
 def test_the_longer_the_rows_the_fewer_are_sampled():
     for length, n_rows in [(0, 4096), (1, 4096), (64, 4096), (100, 2621), (2000, 1024), (100_000, 1024)]:
-        assert sample_size(5000 * length, 5000) == n_rows
+        assert count_evaluation_rows(5000 * length, 5000) == n_rows
 
 
 def test_few_rows_are_their_own_sample():
     order = np.array([3, 5, 8], np.uint32)
-    assert sample_rows(order, SAMPLE_ROWS) is order
+    assert choose_evaluation_rows(order, MOST_EVALUATION_ROWS) is order
 
 
 @pytest.mark.parametrize(("container", "rate"), [(np.asarray, 0.001), (sparse.csr_array, 0.03)], ids=["dense", "CSR"])
 def test_rows_that_the_sample_misses_count(container, rate):
     """What there is to learn is in a hundredth of them: for the sample there is never anything to gain."""
     n_rows = 100_000
-    left_out = np.setdiff1d(np.arange(n_rows), sample_rows(np.arange(n_rows, dtype=np.uint32), SAMPLE_ROWS))
+    left_out = np.setdiff1d(
+        np.arange(n_rows), choose_evaluation_rows(np.arange(n_rows, dtype=np.uint32), MOST_EVALUATION_ROWS)
+    )
     X = np.random.default_rng(0).normal(size=(n_rows, 2))
     X[:, 0] = 0
     X[left_out[::100], 0] = 1
@@ -250,14 +258,14 @@ def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
     weight = rng.integers(0, 4, size=300).astype(float) if weighted else None
     parameters = {"loss": "huber", "penalty": "elasticnet", "alpha": 0.01, "tol": None, "max_iter": 3}
     of_all = RMSpropRegressor(**parameters, random_state=0).fit(container(X), Y, sample_weight=weight)
-    monkeypatch.setattr(_training, "SAMPLE_ROWS", 64)
+    monkeypatch.setattr(_problem, "MOST_EVALUATION_ROWS", 64)
     model = RMSpropRegressor(**parameters, random_state=0).fit(container(X), Y, sample_weight=weight)
     np.testing.assert_array_equal(model.coef_, of_all.coef_)
     np.testing.assert_array_equal(model.intercept_, of_all.intercept_)
 
     objective = {name: parameters[name] for name in ("loss", "penalty", "alpha")}
     weight = np.ones(300) if weight is None else weight
-    rows = sample_rows(np.flatnonzero(weight), 64)
+    rows = choose_evaluation_rows(np.flatnonzero(weight), 64)
     assert len(rows) == 64
     expected = [
         oracles.objective(

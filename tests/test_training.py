@@ -3,6 +3,7 @@
 import pickle
 import threading
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._monitor import History, Monitor, Monitors
 from sklearn_rmsprop._schedules import SCHEDULES, make_schedule
 
@@ -57,20 +59,20 @@ def test_loss_curve_is_half_the_mean_squared_error_of_the_published_model():
 
 
 class Asking(Monitor):
-    """Asks to stop at every check."""
+    """Asks to stop at every evaluation."""
 
-    n_checks = 0
+    n_evaluations = 0
 
-    def end_check(self, history, reached):
-        self.n_checks += 1
+    def end_evaluation(self, history, reached):
+        self.n_evaluations += 1
         return True
 
 
-def test_every_monitor_sees_a_check_at_which_one_asks_to_stop():
+def test_every_monitor_sees_an_evaluation_at_which_one_asks_to_stop():
     monitors = [Asking(), Monitor(), Asking()]
-    assert Monitors(monitors).end_check(History(), reached=None)
-    assert [monitors[0].n_checks, monitors[2].n_checks] == [1, 1]
-    assert not Monitors([]).end_check(History(), reached=None)
+    assert Monitors(monitors).end_evaluation(History(), reached=None)
+    assert [monitors[0].n_evaluations, monitors[2].n_evaluations] == [1, 1]
+    assert not Monitors([]).end_evaluation(History(), reached=None)
 
 
 def table(printed):
@@ -211,7 +213,8 @@ def test_an_option_switched_off_leaves_nothing_behind(container, option):
     coefs = []
     for first in (off, off | option):
         model = RMSpropRegressor(random_state=0, **first).partial_fit(container(X), y)
-        model._state.coef[:], model._state.average[:], model._state.square[:] = 0.1, 0.1, 1.0
+        point, state = np.full(model._state.coef.shape, 0.1), model._state
+        model._state = replace(state.at_point(point), scaled_square=np.ones_like(point))
         for then in (off, {"momentum": 0.9, "centered": True}):
             model.set_params(**then).partial_fit(container(X), y)
         coefs.append(model.coef_)
@@ -302,7 +305,7 @@ def test_leaving_out_columns_without_entries_changes_nothing(parameters, monkeyp
     left_out, all_columns = [], []
     for model in wide_stream(**parameters):
         left_out.append((model.coef_, model.intercept_, model.loss_curve_[:]))
-    monkeypatch.setattr("sklearn_rmsprop._regressor.narrow", lambda sample, learned=None: sample)
+    monkeypatch.setattr("sklearn_rmsprop._engine.only_columns_with_entries", lambda data: (data, None))
     for model in wide_stream(**parameters):
         all_columns.append((model.coef_, model.intercept_, model.loss_curve_[:]))
     for (coef, intercept, losses), (same_coef, same_intercept, same_losses) in zip(left_out, all_columns, strict=True):
@@ -324,31 +327,21 @@ def test_what_is_switched_off_and_on_again_begins_anew_in_all_columns(name, on, 
         return model.partial_fit(sparse.csr_array(rng.normal(size=(40, 500))), rng.normal(size=(40, 2)))
 
     left_out = stream()
-    monkeypatch.setattr("sklearn_rmsprop._regressor.narrow", lambda sample, learned=None: sample)
+    monkeypatch.setattr("sklearn_rmsprop._engine.only_columns_with_entries", lambda data: (data, None))
     coef = stream().coef_
     np.testing.assert_allclose(left_out.coef_, coef, rtol=0, atol=1e-13 * np.abs(coef).max())
-
-
-def test_columns_without_entries_are_left_out():
-    """The state holds the columns met so far, and all of them once most have been met."""
-    sizes = [len(model._state.coef) for model in wide_stream()]
-    assert sizes[0] <= 21
-    assert sizes[:4] == sorted(sizes[:4])
-    assert sizes[3] <= 81
-    assert set(sizes[4:]) == {501}
 
 
 def test_few_columns_of_many_met_before_take_what_they_take_alone(monkeypatch):
     """The kernel is given the columns with entries, however many others have been met."""
     *_, model = wide_stream()
-    assert len(model._state.coef) == 501
-    sizes, train = [], RMSpropRegressor._train
+    sizes, pose = [], engine.pose
 
-    def spy(self, sample, *args, **kwargs):
-        sizes.append(sample.X.shape[1])
-        return train(self, sample, *args, **kwargs)
+    def spy(data, *args):
+        sizes.append(data.X.shape[1])
+        return pose(data, *args)
 
-    monkeypatch.setattr(RMSpropRegressor, "_train", spy)
+    monkeypatch.setattr(engine, "pose", spy)
     model.partial_fit(*wide_rows(np.random.default_rng(1), np.arange(20)))
     assert sizes == [20]
 

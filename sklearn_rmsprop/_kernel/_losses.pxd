@@ -3,8 +3,8 @@ ctypedef void (*Pointwise)(Py_ssize_t, const double *, const double *, const dou
 
 cdef class Loss:
     cdef Pointwise losses, derivatives
-    cdef const double[::1] shape
+    cdef const double[::1] parameter
     cdef readonly Py_ssize_t n_targets
 
-    cdef void measure(self, Py_ssize_t n, const double *y, const double *z, double *loss) noexcept nogil
+    cdef void evaluate(self, Py_ssize_t n, const double *y, const double *z, double *loss) noexcept nogil
     cdef void differentiate(self, Py_ssize_t n, const double *y, const double *z, double *derivative) noexcept nogil

@@ -1,11 +1,14 @@
-"""Losses: of a mini-batch, where the choice among them is paid once a batch and not once a row, and of many rows."""
+"""Losses of a mini-batch, where the choice among them is paid once a batch and not once a row, and of many rows."""
 
 from libc.stdint cimport uint32_t
 
 import numpy as np
 
-from sklearn_rmsprop._kernel._rows cimport CHUNK, Rows, Sequence, add_up, gather, sequence, weigh
+from sklearn_rmsprop._kernel._memory cimport address
+from sklearn_rmsprop._kernel._rows cimport CHUNK, Rows, Targets, add_rows, gather, multiply_rows, targets_of
 from sklearn_rmsprop._kernel._signals cimport check_signals
+
+from sklearn_rmsprop._kernel._order import checked_rows
 
 cdef extern from "losses.h" nogil:
     Pointwise squared_error_loss_each, squared_error_derivative_each
@@ -17,28 +20,28 @@ cdef extern from "losses.h" nogil:
 
 
 cdef class Loss:
-    """What the kernel needs of a loss.
+    """A loss and its derivative by the prediction, as functions of (y, prediction, parameter).
 
     Parameters
     ----------
-    shape : (n_targets,) array
+    parameter : (n_targets,) array
         The loss's own parameter for each target, in the target's unit; unused where a loss has none.
     """
 
-    def __init__(self, shape):
-        self.n_targets = len(shape)
-        # one number for each of a chunk's predictions, so that the loops know nothing of targets
+    def __init__(self, parameter):
+        self.n_targets = len(parameter)
+        # one number for each prediction of a chunk, so that the loops need not know about targets
         repeated = np.empty((CHUNK, self.n_targets))
-        repeated[:] = shape
-        self.shape = repeated.ravel()
+        repeated[:] = parameter
+        self.parameter = repeated.ravel()
 
-    cdef void measure(self, Py_ssize_t n, const double *y, const double *z, double *loss) noexcept nogil:
+    cdef void evaluate(self, Py_ssize_t n, const double *y, const double *z, double *loss) noexcept nogil:
         """The loss of each of `n` predictions, at most CHUNK rows times targets."""
-        self.losses(n, &self.shape[0], y, z, loss)
+        self.losses(n, &self.parameter[0], y, z, loss)
 
     cdef void differentiate(self, Py_ssize_t n, const double *y, const double *z, double *derivative) noexcept nogil:
         """Its derivative by the prediction, likewise."""
-        self.derivatives(n, &self.shape[0], y, z, derivative)
+        self.derivatives(n, &self.parameter[0], y, z, derivative)
 
     def derivative_and_loss(self, const double[:, ::1] y, const double[:, ::1] z):
         """dloss/dz and the loss of each prediction, two arrays of the shape (n_rows, n_targets) of the arguments."""
@@ -50,36 +53,56 @@ cdef class Loss:
             while i < y.shape[0]:
                 n = min(<Py_ssize_t>CHUNK, y.shape[0] - i)
                 self.differentiate(n * self.n_targets, &y[i, 0], &z[i, 0], &result[0, i, 0])
-                self.measure(n * self.n_targets, &y[i, 0], &z[i, 0], &result[1, i, 0])
+                self.evaluate(n * self.n_targets, &y[i, 0], &z[i, 0], &result[1, i, 0])
                 i += n
         return np.asarray(result[0]), np.asarray(result[1])
 
-    def of_constant(self, const double[:, ::1] y, const double[:] weight, const uint32_t[::1] named, constant):
-        """Weighted mean loss of predicting a constant, one per target or for all, on the rows named: (n_targets,)."""
+    def of_constant(self, y, weight, selected, constant):
+        """Weighted mean loss of a constant prediction over the selected rows, per target.
+
+        Parameters
+        ----------
+        y : (n_rows, n_targets) float64
+        weight : (n_rows,) float64 or float
+            A float weighs all rows equally.
+        selected : (n,) uint32
+            Numbers of the rows that count.
+        constant : float or (n_targets,) array
+
+        Returns
+        -------
+        (n_targets,) array
+        """
+        cdef const double *weights = NULL
+        if isinstance(weight, np.ndarray):
+            weights = <const double *>address("weight", weight, np.float64, (y.shape[0],))
         constants = np.empty(self.n_targets)
         constants[:] = constant
-        return mean_loss(self, None, constants, y, sequence(weight), named)
+        if y.shape[1] != self.n_targets:
+            raise ValueError(f"expected {self.n_targets} columns, got {y.shape[1]}")
+        return mean_loss(self, None, constants, targets_of(y), weights, checked_rows(selected, y.shape[0]))
 
-    def of_model(self, Rows rows, coef, const uint32_t[::1] named):
-        """Weighted mean loss of the model of these coordinates, float64, on those of the rows named: (n_targets,)."""
-        rows.publish(coef)
-        return mean_loss(self, rows, None, rows.y, rows.weights, named)
+    def of_model(self, Rows rows, coef, selected):
+        """Weighted mean loss of the model with these coordinates, float64, over the selected ones of `rows`:
+        (n_targets,).
+        """
+        if rows.n_targets != self.n_targets:
+            raise ValueError(f"expected {self.n_targets} targets, got {rows.n_targets}")
+        rows.set_prediction_coef(coef)
+        return mean_loss(self, rows, None, rows.y, rows.weight, checked_rows(selected, rows.n_rows))
 
 
 cdef mean_loss(
-    Loss loss, Rows model, const double[::1] constants, const double[:, ::1] y, Sequence weights,
-    const uint32_t[::1] named,
+    Loss loss, Rows model, const double[::1] constants, Targets y, const double *weights, const uint32_t[::1] selected,
 ):
-    """Weighted mean loss on the rows named, of the predictions of `model` or of constants."""
-    if y.shape[1] != loss.n_targets:
-        raise ValueError(f"expected {loss.n_targets} columns, got {y.shape[1]}")
+    """Weighted mean loss over the selected rows, of the predictions of `model` or of constants."""
     cdef Py_ssize_t i = 0, n, row, k, n_targets = loss.n_targets, row_cost = 0, cost = 0
     cdef double[:, ::1] chunk = np.empty((4, CHUNK * n_targets))
     cdef double *y_chunk = &chunk[0, 0]
     cdef double *z = &chunk[1, 0]
     cdef double *losses = &chunk[2, 0]
     cdef double *weight = &chunk[3, 0]
-    cdef bint weighted = weights.stride != 0, predicts = model is not None
+    cdef bint weighted = weights != NULL, predicts = model is not None
     cdef double total_weight = 0
     result = np.zeros(n_targets)
     cdef double[::1] total = result
@@ -90,22 +113,22 @@ cdef mean_loss(
             for k in range(n_targets):
                 z[row * n_targets + k] = constants[k]
     with nogil:
-        while i < named.shape[0]:
-            n = min(<Py_ssize_t>CHUNK, named.shape[0] - i)
-            gather(&named[i], n, n, n_targets, &y[0, 0], weights, y_chunk, weight)
+        while i < selected.shape[0]:
+            n = min(<Py_ssize_t>CHUNK, selected.shape[0] - i)
+            gather(&selected[i], n, n, n_targets, y, weights, y_chunk, weight)
             if predicts:
-                model.predict(&named[i], n, named.shape[0] - i, z)
-            loss.measure(n * n_targets, y_chunk, z, losses)
+                model.predict(&selected[i], n, selected.shape[0] - i, z)
+            loss.evaluate(n * n_targets, y_chunk, z, losses)
             if weighted:
-                weigh(n, n_targets, weight, losses)
+                multiply_rows(n, n_targets, weight, losses)
                 for row in range(n):
                     total_weight += weight[row]
-            add_up(n, n_targets, losses, &total[0])
+            add_rows(n, n_targets, losses, &total[0])
             i += n
             cost += n * row_cost
             check_signals(&cost)
     if not weighted:
-        total_weight = named.shape[0]
+        total_weight = selected.shape[0]
     for k in range(n_targets):
         total[k] /= total_weight
     return result
@@ -114,39 +137,39 @@ cdef mean_loss(
 cdef class SquaredError(Loss):
     """Half the squared error."""
 
-    def __cinit__(self, shape):
+    def __cinit__(self, parameter):
         self.losses, self.derivatives = squared_error_loss_each, squared_error_derivative_each
 
 
 cdef class AbsoluteError(Loss):
-    def __cinit__(self, shape):
+    def __cinit__(self, parameter):
         self.losses, self.derivatives = absolute_error_loss_each, absolute_error_derivative_each
 
 
 cdef class Huber(Loss):
-    """Half the squared error up to an error of `shape`, a straight line beyond."""
+    """Half the squared error up to an error of `parameter`, a straight line beyond."""
 
-    def __cinit__(self, shape):
+    def __cinit__(self, parameter):
         self.losses, self.derivatives = huber_loss_each, huber_derivative_each
 
 
 cdef class Quantile(Loss):
-    """The pinball loss, least at the quantile `shape`."""
+    """The pinball loss, least at the quantile `parameter`."""
 
-    def __cinit__(self, shape):
+    def __cinit__(self, parameter):
         self.losses, self.derivatives = quantile_loss_each, quantile_derivative_each
 
 
 cdef class EpsilonInsensitive(Loss):
-    """By how much an error exceeds `shape`."""
+    """By how much an error exceeds `parameter`."""
 
-    def __cinit__(self, shape):
+    def __cinit__(self, parameter):
         self.losses, self.derivatives = epsilon_insensitive_loss_each, epsilon_insensitive_derivative_each
 
 
 cdef class SquaredEpsilonInsensitive(Loss):
     """Half the square of that."""
 
-    def __cinit__(self, shape):
+    def __cinit__(self, parameter):
         self.losses = squared_epsilon_insensitive_loss_each
         self.derivatives = squared_epsilon_insensitive_derivative_each

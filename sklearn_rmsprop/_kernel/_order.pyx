@@ -1,4 +1,4 @@
-"""The order of the rows."""
+"""The order of the rows, and how far the current epoch has come in it."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -10,15 +10,29 @@ cdef extern from "shuffle.h" nogil:
     void shuffle_blocks(const uint32_t *rows, size_t n, uint32_t *order, uint32_t *blocks, uint64_t *state)
 
 
-# Data of no more bytes than this stays in the second-level cache, where fetching rows ahead costs more than it gains.
+# Data of no more bytes than this stays in the second-level cache, where requesting rows early costs more than it gains.
 CACHED_BYTES = 1 << 20
 
-# Data of no more bytes than this stays in the third-level cache, where keeping near rows together costs more than it
-# gains: on 54k x 26 a thirtieth of an epoch.
+# Data of no more bytes than this stays in the third-level cache, where keeping neighbouring rows together costs more
+# than it gains (docs/kernel_notes.md).
 SHARED_CACHE_BYTES = 1 << 24
 
-# Of fewer rows than these there would be too few pools to mix (see shuffle.h).
+# Fewer rows than this would make too few pools to mix (see shuffle.h).
 cdef Py_ssize_t FEWEST_ROWS_IN_BLOCKS = 1 << 14
+
+
+def checked_rows(rows, Py_ssize_t n_rows):
+    """Numbers of rows as a uint32 array, once it is known that all of them are below `n_rows`.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or if one is not below `n_rows`.
+    """
+    rows = np.ascontiguousarray(rows, dtype=np.uint32)
+    if rows.ndim != 1 or len(rows) == 0 or rows.max() >= n_rows:
+        raise ValueError(f"the selected rows must be numbers below {n_rows}, at least one")
+    return rows
 
 
 cdef class Order:
@@ -26,41 +40,61 @@ cdef class Order:
 
     Parameters
     ----------
-    rows : (n,) uint32
+    selected : (n,) uint32
         Numbers of the rows that take part.
-    generator : (2,) uint64 or None
-        State of the random number generator (see shuffle.h), advanced in place; None leaves the rows as they come.
     n_bytes : int
         Size of the data.
+    shuffle : bool
+        False takes the rows as they come.
     """
 
-    def __init__(self, const uint32_t[::1] rows, uint64_t[::1] generator, Py_ssize_t n_bytes):
-        if generator is not None and (generator.shape[0] != 2 or generator[0] % 2 == 0):
-            raise ValueError("a generator's state is two numbers, the first of them odd")
-        self._rows = rows
-        self._order = np.array(rows)
-        self._generator = generator
+    def __init__(self, const uint32_t[::1] selected, Py_ssize_t n_bytes, bint shuffle):
+        cdef Py_ssize_t n = selected.shape[0]
+        self._selected = selected
+        self._order = np.array(selected)
+        self._shuffles = shuffle
+        self._place = n  # the first batch begins an epoch
         self.cached = n_bytes <= CACHED_BYTES
-        self._in_blocks = n_bytes > SHARED_CACHE_BYTES and rows.shape[0] >= FEWEST_ROWS_IN_BLOCKS
-        self._blocks = np.arange(count_blocks(rows.shape[0]) if self._in_blocks else 0, dtype=np.uint32)
+        self._in_blocks = n_bytes > SHARED_CACHE_BYTES and n >= FEWEST_ROWS_IN_BLOCKS
+        self._blocks = np.arange(count_blocks(n) if self._in_blocks else 0, dtype=np.uint32)
+        self._generator[0], self._generator[1] = 1, 0
 
-    cdef void renew(self) noexcept nogil:
-        if self._generator is None:
-            return
-        if self._in_blocks:
-            shuffle_blocks(&self._rows[0], self._rows.shape[0], &self._order[0], &self._blocks[0], &self._generator[0])
-        else:
-            shuffle_rows(&self._order[0], self._order.shape[0], &self._generator[0])
+    @property
+    def generator(self):
+        """The state of the random number generator (see shuffle.h): two numbers, the first of them odd."""
+        return np.array([self._generator[0], self._generator[1]], dtype=np.uint64)
 
-    cdef const uint32_t *named(self, Py_ssize_t start) noexcept nogil:
-        """The numbers of the rows from place `start` of the epoch on."""
-        return &self._order[start]
+    @generator.setter
+    def generator(self, state):
+        if getattr(state, "shape", None) != (2,) or state.dtype != np.uint64 or state[0] % 2 == 0:
+            raise ValueError("a generator's state must be two uint64 numbers, the first of them odd")
+        self._generator[0], self._generator[1] = state[0], state[1]
 
-    cdef Py_ssize_t n_ahead(self, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
-        """How many of them are worth knowing to whoever works on `n` of them now, and fetches the next ones early."""
-        return n if self.cached else self._order.shape[0] - start
+    cdef Py_ssize_t begin_batch(self) noexcept nogil:
+        """The place at which the next batch begins. At the end of an epoch, draw the order of the next one."""
+        cdef Py_ssize_t n = self._order.shape[0]
+        if self._place < n:
+            return self._place
+        if self._shuffles and self._in_blocks:
+            shuffle_blocks(&self._selected[0], n, &self._order[0], &self._blocks[0], self._generator)
+        elif self._shuffles:
+            shuffle_rows(&self._order[0], n, self._generator)
+        return 0
+
+    cdef void end_batch(self, Py_ssize_t place) noexcept nogil:
+        """The batch has ended before this place."""
+        self._place = place
+
+    cdef const uint32_t *rows_from(self, Py_ssize_t place) noexcept nogil:
+        """The numbers of the rows from this place of the epoch on."""
+        return &self._order[place]
+
+    cdef Py_ssize_t n_ahead(self, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
+        """How many of them are worth knowing to a caller that works on `n` of them and requests the next ones early."""
+        return n if self.cached else self._order.shape[0] - place
 
     def draw(self):
-        """The next epoch's order, as an array."""
-        self.renew()
+        """The order of the next epoch, as an array."""
+        self._place = self._order.shape[0]
+        self.begin_batch()
         return np.array(self._order)

@@ -1,38 +1,51 @@
-/* What surrounds the loss on a few rows: fetch their targets and weights, and weigh what the loss returns. */
+/* What surrounds the loss on a few rows: fetch their targets and weights, and multiply and add up per row. */
 #ifndef SKLEARN_RMSPROP_BATCH_H
 #define SKLEARN_RMSPROP_BATCH_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "compiler.h"
-#include "step.h"
 
-/* Rows predicted before their gradients are taken: few enough that they are still in the cache then. */
+/* Rows that are predicted before their gradients are taken: few enough to be still in the cache then. */
 enum { CHUNK = 32 };
 
+/* How many rows ahead targets are requested from memory. */
 enum { TARGETS_AHEAD = 32 };
 
-/* The targets and weights of the first `n` of the `n_ahead` rows named, side by side; one weight for all rows is left to
- * the step. The loops over one target are written out, here and below: with an inner loop of length 1 they took longer than
- * all else on a table of one column. */
-static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_ahead, ptrdiff_t n_targets,
-                          const double *restrict y, Sequence weight, double *restrict y_chunk,
-                          double *restrict weight_chunk)
+/* The targets: number (row, k) is at data[row * row_stride + k * column_stride]. A column_stride of 0 lets all columns of
+ * coefficients share one column of targets. */
+typedef struct {
+    const double *data;
+    ptrdiff_t row_stride, column_stride;
+} Targets;
+
+/* Copies the targets and weights of the first `n` of `n_ahead` selected rows into arrays of their own. `weight` is NULL
+ * where all rows weigh the same. Here and below the loop over one target is written out: with an inner loop of length 1 it
+ * took longer than all other work on a table of one column. */
+static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_ahead, ptrdiff_t n_targets, Targets y,
+                          const double *restrict weight, double *restrict y_chunk, double *restrict weight_chunk)
 {
-    if (weight.stride != 0)
+    const double *restrict data = y.data;
+    if (weight != NULL)
         for (ptrdiff_t i = 0; i < n; i++)
-            weight_chunk[i] = at(weight, rows[i]);
+            weight_chunk[i] = weight[rows[i]];
     const ptrdiff_t n_fetched = n + TARGETS_AHEAD < n_ahead ? n + TARGETS_AHEAD : n_ahead;
-    if (n_targets == 1) {
-        for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
-            PREFETCH(y + rows[i]);
+    for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
+        PREFETCH(data + (ptrdiff_t)rows[i] * y.row_stride);
+    if (n_targets == 1 && y.row_stride == 1) {
         UNROLL(4) for (ptrdiff_t i = 0; i < n; i++)
-            y_chunk[i] = y[rows[i]];
+            y_chunk[i] = data[rows[i]];
     } else {
-        for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
-            PREFETCH(y + (size_t)rows[i] * (size_t)n_targets);
-        for (ptrdiff_t i = 0; i < n; i++)
-            memcpy(y_chunk + i * n_targets, y + (size_t)rows[i] * (size_t)n_targets, (size_t)n_targets * sizeof(double));
+        for (ptrdiff_t i = 0; i < n; i++, y_chunk += n_targets) {
+            const double *restrict of_row = data + (ptrdiff_t)rows[i] * y.row_stride;
+            if (y.column_stride == 1)
+                memcpy(y_chunk, of_row, (size_t)n_targets * sizeof *y_chunk);
+            else
+                for (ptrdiff_t k = 0; k < n_targets; k++)
+                    y_chunk[k] = of_row[k * y.column_stride];
+        }
     }
 }
 
@@ -49,22 +62,22 @@ static ALWAYS_INLINE double sum_of(const double *values, ptrdiff_t n)
     return first + second + (n % 2 ? values[n - 1] : 0);
 }
 
-/* total += loss, per target. The loop over one target is written out here too. */
-static inline void add_up(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict loss, double *restrict total)
+/* total += values of all rows, per target. */
+static inline void add_rows(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict values, double *restrict total)
 {
     if (n_targets == 1) {
-        total[0] += n == CHUNK ? sum_of(loss, CHUNK) : sum_of(loss, n);
+        total[0] += n == CHUNK ? sum_of(values, CHUNK) : sum_of(values, n);
     } else {
-        for (ptrdiff_t i = 0; i < n; i++, loss += n_targets) {
+        for (ptrdiff_t i = 0; i < n; i++, values += n_targets) {
 #pragma omp simd
             for (ptrdiff_t k = 0; k < n_targets; k++)
-                total[k] += loss[k];
+                total[k] += values[k];
         }
     }
 }
 
-/* Multiply the values of each row by its weight. */
-static inline void weigh(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict values)
+/* Multiplies the values of each row by its weight. */
+static inline void multiply_rows(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict weight, double *restrict values)
 {
     if (n_targets == 1) {
 #pragma omp simd

@@ -10,17 +10,16 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
-/* before a loop: so many turns at once */
+/* before a loop: unroll it so many times */
 #define UNROLL(n) DO_PRAGMA(GCC unroll n)
 #define DO_PRAGMA(text) _Pragma(#text)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-/* Vectors that may lie anywhere in an array of their type: two operations of SSE2, or one of AVX2. dense_wide.c has longer
- * ones. */
+/* Vectors that may lie anywhere in an array of their type: two operations of SSE2, or one of AVX2. dense_wide.c defines
+ * longer ones. */
 #ifndef VECTOR_BYTES
 #define VECTOR_BYTES 32
 #endif
 #define VECTOR(type) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(type)), may_alias))
-#define HALF_VECTOR __attribute__((vector_size(VECTOR_BYTES / 2)))
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(...) __builtin_shufflevector(__VA_ARGS__)
 #endif
@@ -30,9 +29,9 @@
 #define ALWAYS_INLINE inline
 #endif
 
-/* One function, compiled for plain x86-64 and for AVX2 with FMA; the loader picks. gcc on glibc only: elsewhere the
- * mechanism behind it is missing, and the plain version serves. Naming an architecture level instead of a CPU model
- * matters: "arch=skylake-avx512" is chosen on that one model only. */
+/* One function, compiled for plain x86-64 and for AVX2 with FMA; the loader picks. Only gcc on glibc supports it; elsewhere
+ * the plain version serves. The name is that of an architecture level, because a CPU model such as "arch=skylake-avx512"
+ * would be chosen on that one model only. */
 #ifdef MULTIVERSION
 #elif defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
 #define MULTIVERSION __attribute__((target_clones("arch=x86-64-v3", "default")))
@@ -40,7 +39,7 @@
 #define MULTIVERSION
 #endif
 
-/* The lower half of a product of 128 bits, and the upper one. */
+/* The lower half of a product of 128 bits; the upper half goes to `high`. */
 static ALWAYS_INLINE uint64_t multiply(uint64_t a, uint64_t b, uint64_t *high)
 {
 #if defined(__SIZEOF_INT128__)

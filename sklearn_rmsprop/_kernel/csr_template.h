@@ -1,6 +1,7 @@
 /* The sparse operations for one DATA and one INDEX type; csr.c includes this for each pair. */
 
-/* In three stages, each of which needs the one before: where a row starts, its entries, and their coordinates. */
+/* Requests later rows from memory in three stages, each of which needs the one before: where a row starts, its entries, and their
+ * coordinates. */
 static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *rows, ptrdiff_t i, ptrdiff_t n_ahead)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
@@ -15,26 +16,26 @@ static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *row
         PREFETCH(model->coordinates + indices[q] * model->n_targets);
 }
 
-/* With momentum a coordinate drifts while no batch meets it, and must be brought up to the step before. */
+/* With momentum a coordinate moves also while no batch visits it: bring those of a row to the step before this one. */
 static void NAME(catch_up_row)(CSRModel *model, uint32_t row, const Step *step)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const uint32_t before = (uint32_t)step->i - 1;
-    const Gap gap = gap_to(step->plan, before);
+    const DecaySince decay = decay_until(step->plan, before);
     for (INDEX q = indptr[row]; q < indptr[row + 1]; q++) {
         Coordinate *c = model->coordinates + indices[q] * model->n_targets;
         const uint32_t last = c->last;
         if (last >= before)
             continue;
         for (ptrdiff_t k = 0; k < model->n_targets; k++)
-            catch_up(c + k, penalty_of(model, c + k), step->plan, gap, last, before);
+            catch_up(c + k, penalty_of(model, c + k), step->plan, decay, last, before);
         c->last = before;
     }
 }
 
-/* `n_targets` is an argument so that a constant 1 may be passed, which drops the inner loops. What a feature's first
- * visit in the batch does, it does in all of them, and where another would choose, it multiplies: a branch would be
- * mispredicted at every other entry, and compilers make one of `?:`. An epoch took half as long again. */
+/* Callers pass a constant 1 for `n_targets` where there is one, which removes the inner loops. Each entry does what only the
+ * first visit of a feature in the batch needs, and `first` (0 or 1) multiplies instead of choosing: a branch, which compilers
+ * also make of `?:`, would be mispredicted at every other entry. */
 static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_targets, const uint32_t *rows, ptrdiff_t n,
                                                 ptrdiff_t n_ahead, const Step *step, double *restrict z)
 {
@@ -121,15 +122,15 @@ static void NAME(predict)(const CSRModel *model, const double *coef, const uint3
         NAME(predict_targets)(model, model->n_targets, coef, rows, n, z);
 }
 
-static void NAME(mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, Sequence weight,
-                              double *restrict square, double *restrict total)
+static void NAME(mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n,
+                              const double *weight, double *restrict square, double *restrict total)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const DATA *data = model->data;
     memset(square, 0, (size_t)model->n_features * sizeof(double));
     memset(total, 0, (size_t)model->n_features * sizeof(double));
     for (ptrdiff_t i = 0; i < n; i++) {
-        const double v = at(weight, rows[i]);
+        const double v = weight == NULL ? 1 : weight[rows[i]];
         for (INDEX q = indptr[rows[i]]; q < indptr[rows[i] + 1]; q++) {
             const double x = data[q];
             square[indices[q]] += v * x * x;

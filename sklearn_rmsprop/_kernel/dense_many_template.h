@@ -1,8 +1,8 @@
-/* Several targets on dense rows, for one REAL: the products are those of matrices, worked on in panels of LANES targets. A
- * panel holds LANES coefficients, feature by feature, so that a number of a row is loaded once for all of them. Targets that
- * the last panel has too many are zero. */
+/* The dense operations on several targets, for one REAL: products of matrices, computed in panels of LANES targets. A panel
+ * holds the coefficients of LANES targets, feature by feature, so that a number of a row is loaded once for all of them. The
+ * last panel is padded with zeros. */
 
-/* The panel of the `width` targets from `first` on, for the model as it is now. */
+/* Copies the coefficients of the `width` targets from `first` on into their panel. */
 static ALWAYS_INLINE void NAME(fill_panel)(const DenseModel *model, ptrdiff_t first, ptrdiff_t width,
                                            REAL *restrict panel)
 {
@@ -13,7 +13,7 @@ static ALWAYS_INLINE void NAME(fill_panel)(const DenseModel *model, ptrdiff_t fi
             panel[l] = w[j * n_targets + l];
 }
 
-/* The predictions of `n_rows` rows with a panel. */
+/* Predicts `n_rows` (up to four) rows with a panel. */
 static ALWAYS_INLINE void NAME(forward_panel)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n_rows,
                                               ptrdiff_t first, ptrdiff_t width, const REAL *restrict panel,
                                               double *restrict z)
@@ -43,7 +43,8 @@ static ALWAYS_INLINE void NAME(forward_panel_rows)(const DenseModel *model, cons
         NAME(forward_panel)(model, rows + i, 1, first, width, panel, z + at);
 }
 
-/* Adds to the gradient of `n_features` features from j on, for the `width` targets of a panel, what the rows `x` do. */
+/* Adds the products of rows `x` and residuals to the gradient of `n_features` features from j on, for the `width` targets of a
+ * panel. */
 static ALWAYS_INLINE void NAME(backward_panel)(const DenseModel *model, const REAL *const *x, ptrdiff_t n, ptrdiff_t j,
                                                ptrdiff_t n_features, ptrdiff_t first, ptrdiff_t width,
                                                const NAME(Lanes) *residual)
@@ -72,7 +73,7 @@ static ALWAYS_INLINE void NAME(backward_panel_rows)(const DenseModel *model, con
         NAME(backward_panel)(model, x, n, j, 1, first, width, r);
 }
 
-/* Below, full panels pass their width as a constant, which drops the loops over it. */
+/* Below, full panels pass their width as a constant, so that the compiler unrolls the loops over it. */
 
 static ALWAYS_INLINE void NAME(fill_panels)(const DenseModel *model)
 {
@@ -84,8 +85,8 @@ static ALWAYS_INLINE void NAME(fill_panels)(const DenseModel *model)
         NAME(fill_panel)(model, first, model->n_targets - first, panel);
 }
 
-static ALWAYS_INLINE void NAME(forward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                             ptrdiff_t n_ahead, double *z)
+MULTIVERSION static void NAME(forward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead,
+                                            double *z)
 {
     const REAL *panel = model->panels;
     ptrdiff_t first = 0;
@@ -96,11 +97,10 @@ static ALWAYS_INLINE void NAME(forward_many)(const DenseModel *model, const uint
         NAME(forward_panel_rows)(model, rows, n, first, model->n_targets - first, panel, z);
 }
 
-static ALWAYS_INLINE void NAME(backward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
-                                              const double *restrict residual)
+MULTIVERSION static void NAME(backward_many)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
+                                             const double *residual)
 {
     const ptrdiff_t n_targets = model->n_targets;
-    double *restrict sum = model->residual_sum;
     const REAL *x[CHUNK];
     ptrdiff_t first = 0;
     for (ptrdiff_t i = 0; i < n; i++)
@@ -109,9 +109,55 @@ static ALWAYS_INLINE void NAME(backward_many)(const DenseModel *model, const uin
         NAME(backward_panel_rows)(model, x, n, first, NAME(LANES), residual);
     if (first < n_targets)
         NAME(backward_panel_rows)(model, x, n, first, n_targets - first, residual);
-    for (ptrdiff_t i = 0; i < n; i++, residual += n_targets) {
+    add_rows(n, n_targets, residual, model->residual_sum);
+}
+
+static ALWAYS_INLINE void NAME(compute_shift_and_panels)(const DenseModel *model)
+{
+    NAME(compute_shift)(model);
+    NAME(fill_panels)(model);
+}
+
+static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const Step *step, int penalized, int has_moments,
+                                               int own_rates)
+{
+    const NAME(Context) c = NAME(context_of)(model, step);
+    const ptrdiff_t n_targets = model->n_targets;
+    const REAL *restrict mean = model->mean;
+    REAL *g = model->gradient;
+    for (ptrdiff_t j = 0; j <= model->n_features; j++, g += n_targets) {
 #pragma omp simd
         for (ptrdiff_t k = 0; k < n_targets; k++)
-            sum[k] += residual[k];
+            g[k] -= mean[j] * (REAL)model->residual_sum[k];
     }
+#pragma omp simd
+    for (ptrdiff_t j = 0; j < model->n_padded; j++)
+        NAME(update)(c, j, c.g[j], penalized, has_moments, own_rates);
+    memset(model->residual_sum, 0, (size_t)n_targets * sizeof(double));
+    NAME(compute_shift_and_panels)(model);
 }
+
+MULTIVERSION static void NAME(step_many)(const DenseModel *model, const Step *step)
+{
+    const int has_moments = step->plan->momentum != 0 || step->plan->centered != 0;
+    if (model->step_unit != model->inverse_unit) /* the rarer case: one version of it serves all */
+        NAME(step_many_with)(model, step, model->l1 != NULL, has_moments, 1);
+    else if (model->l1 != NULL && has_moments)
+        NAME(step_many_with)(model, step, 1, 1, 0);
+    else if (model->l1 != NULL)
+        NAME(step_many_with)(model, step, 1, 0, 0);
+    else if (has_moments)
+        NAME(step_many_with)(model, step, 0, 1, 0);
+    else
+        NAME(step_many_with)(model, step, 0, 0, 0);
+}
+
+MULTIVERSION static void NAME(refresh_many)(const DenseModel *model) { NAME(compute_shift_and_panels)(model); }
+
+const DenseOperations NAME(many_targets) = {
+    .lanes = NAME(LANES),
+    .forward = NAME(forward_many),
+    .backward = NAME(backward_many),
+    .step = NAME(step_many),
+    .refresh = NAME(refresh_many),
+};

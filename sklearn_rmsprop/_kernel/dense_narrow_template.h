@@ -1,5 +1,5 @@
-/* One target and few features, for one REAL: column by column of a copy of the rows, so that the loops run over rows. Most
- * calls are for a whole chunk, and a constant number of rows spares these loops their beginnings and ends. */
+/* One target and few features, for one REAL: the rows of a chunk are copied column by column, and the loops run over rows. Most
+ * calls are for a whole chunk; a constant number of rows spares these loops the code for what is left over. */
 
 static ALWAYS_INLINE void NAME(gather_columns)(const DenseModel *model, const uint32_t *restrict rows, ptrdiff_t n,
                                                ptrdiff_t n_ahead)
@@ -48,19 +48,14 @@ static ALWAYS_INLINE void NAME(backward_columns)(const DenseModel *model, ptrdif
     model->residual_sum[0] += sum_of(residual, n);
 }
 
-static ALWAYS_INLINE void NAME(predict_narrow)(const DenseModel *model, ptrdiff_t n, double *z)
-{
-    if (n == CHUNK)
-        NAME(forward_columns)(model, CHUNK, z);
-    else
-        NAME(forward_columns)(model, n, z);
-}
-
 static ALWAYS_INLINE void NAME(forward_narrow)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
                                                ptrdiff_t n_ahead, double *z)
 {
     NAME(gather_columns)(model, rows, n, n_ahead);
-    NAME(predict_narrow)(model, n, z);
+    if (n == CHUNK)
+        NAME(forward_columns)(model, CHUNK, z);
+    else
+        NAME(forward_columns)(model, n, z);
 }
 
 static ALWAYS_INLINE void NAME(backward_narrow)(const DenseModel *model, ptrdiff_t n, const double *residual)

@@ -1,5 +1,6 @@
-/* The losses and their derivatives, pointwise in the error e = z - y: what the classes of _losses.pyx stand for. `shape` is
- * the loss's own parameter. At a kink the derivative is a number between those on either side. NaN gives a loss of NaN. */
+/* The losses and their derivatives by the prediction z, for one row and target: what the classes of _losses.pyx stand for.
+ * They are functions of the target y, the prediction z and the loss's own parameter, if it has one. At a kink the derivative
+ * is a number between the slopes on both sides. NaN gives a loss of NaN. */
 #ifndef SKLEARN_RMSPROP_LOSSES_H
 #define SKLEARN_RMSPROP_LOSSES_H
 
@@ -10,57 +11,70 @@
 #include "compiler.h"
 
 /* The half makes the derivative the error itself. */
-static ALWAYS_INLINE double squared_error_loss(double e, double shape) { return 0.5 * e * e; }
-static ALWAYS_INLINE double squared_error_derivative(double e, double shape) { return e; }
+static ALWAYS_INLINE double squared_error_loss(double y, double z, double unused) { return 0.5 * (z - y) * (z - y); }
+static ALWAYS_INLINE double squared_error_derivative(double y, double z, double unused) { return z - y; }
 
-static ALWAYS_INLINE double absolute_error_loss(double e, double shape) { return fabs(e); }
-static ALWAYS_INLINE double absolute_error_derivative(double e, double shape) { return (e > 0) - (e < 0); }
+static ALWAYS_INLINE double absolute_error_loss(double y, double z, double unused) { return fabs(z - y); }
+static ALWAYS_INLINE double absolute_error_derivative(double y, double z, double unused) { return (z > y) - (z < y); }
 
-/* `shape`: the error at which the parabola becomes a line */
-static ALWAYS_INLINE double huber_loss(double e, double shape)
+/* `delta`: the error at which the parabola becomes a line */
+static ALWAYS_INLINE double huber_loss(double y, double z, double delta)
 {
-    const double size = fabs(e);
-    return size <= shape ? 0.5 * e * e : shape * (size - 0.5 * shape);
+    const double error = fabs(z - y);
+    return error <= delta ? 0.5 * error * error : delta * (error - 0.5 * delta);
 }
-static ALWAYS_INLINE double huber_derivative(double e, double shape) { return e < -shape ? -shape : e > shape ? shape : e; }
-
-/* `shape`: the quantile */
-static ALWAYS_INLINE double quantile_loss(double e, double shape) { return e > 0 ? (1 - shape) * e : -shape * e; }
-static ALWAYS_INLINE double quantile_derivative(double e, double shape)
+static ALWAYS_INLINE double huber_derivative(double y, double z, double delta)
 {
-    return (1 - shape) * (e > 0) - shape * (e < 0);
+    const double error = z - y;
+    return error < -delta ? -delta : error > delta ? delta : error;
 }
 
-/* `shape`: half the width of the tube in which nothing is lost */
-static ALWAYS_INLINE double excess(double e, double shape) { return fabs(e) <= shape ? 0 : fabs(e) - shape; }
-
-static ALWAYS_INLINE double epsilon_insensitive_loss(double e, double shape) { return excess(e, shape); }
-static ALWAYS_INLINE double epsilon_insensitive_derivative(double e, double shape) { return (e > shape) - (e < -shape); }
-
-static ALWAYS_INLINE double squared_epsilon_insensitive_loss(double e, double shape)
+static ALWAYS_INLINE double quantile_loss(double y, double z, double quantile)
 {
-    return 0.5 * excess(e, shape) * excess(e, shape);
+    const double error = z - y;
+    return error > 0 ? (1 - quantile) * error : -quantile * error;
 }
-static ALWAYS_INLINE double squared_epsilon_insensitive_derivative(double e, double shape)
+static ALWAYS_INLINE double quantile_derivative(double y, double z, double quantile)
 {
-    return copysign(excess(e, shape), e);
+    const double error = z - y;
+    return (1 - quantile) * (error > 0) - quantile * (error < 0);
 }
 
-/* Most calls are for a whole chunk of one target: with a constant number of turns the loop has no beginning and no end. */
-#define POINTWISE(function)                                                                                           \
-    static ALWAYS_INLINE void function##_sized(ptrdiff_t n, const double *restrict shape, const double *restrict y,   \
-                                               const double *restrict z, double *restrict result)                     \
-    {                                                                                                                 \
-        _Pragma("omp simd") for (ptrdiff_t i = 0; i < n; i++)                                                         \
-            result[i] = function(z[i] - y[i], shape[i]);                                                              \
-    }                                                                                                                 \
-    MULTIVERSION static void function##_each(ptrdiff_t n, const double *shape, const double *y, const double *z,      \
-                                             double *result)                                                          \
-    {                                                                                                                 \
-        if (n == CHUNK)                                                                                               \
-            function##_sized(CHUNK, shape, y, z, result);                                                             \
-        else                                                                                                          \
-            function##_sized(n, shape, y, z, result);                                                                 \
+/* By how much the error exceeds `delta`, half the width of the tube in which the loss is zero. */
+static ALWAYS_INLINE double excess_error(double error, double delta) { return fabs(error) <= delta ? 0 : fabs(error) - delta; }
+
+static ALWAYS_INLINE double epsilon_insensitive_loss(double y, double z, double delta) { return excess_error(z - y, delta); }
+static ALWAYS_INLINE double epsilon_insensitive_derivative(double y, double z, double delta)
+{
+    const double error = z - y;
+    return (error > delta) - (error < -delta);
+}
+
+static ALWAYS_INLINE double squared_epsilon_insensitive_loss(double y, double z, double delta)
+{
+    return 0.5 * excess_error(z - y, delta) * excess_error(z - y, delta);
+}
+static ALWAYS_INLINE double squared_epsilon_insensitive_derivative(double y, double z, double delta)
+{
+    return copysign(excess_error(z - y, delta), z - y);
+}
+
+/* function_each: the function for each of `n` predictions. Most calls are for a whole chunk of one target: with a constant
+ * number of turns the loop needs no code for what is left over. */
+#define POINTWISE(function)                                                                                               \
+    static ALWAYS_INLINE void function##_sized(ptrdiff_t n, const double *restrict parameter, const double *restrict y,  \
+                                               const double *restrict z, double *restrict result)                         \
+    {                                                                                                                     \
+        _Pragma("omp simd") for (ptrdiff_t i = 0; i < n; i++)                                                             \
+            result[i] = function(y[i], z[i], parameter[i]);                                                               \
+    }                                                                                                                     \
+    MULTIVERSION static void function##_each(ptrdiff_t n, const double *parameter, const double *y, const double *z,      \
+                                             double *result)                                                              \
+    {                                                                                                                     \
+        if (n == CHUNK)                                                                                                   \
+            function##_sized(CHUNK, parameter, y, z, result);                                                             \
+        else                                                                                                              \
+            function##_sized(n, parameter, y, z, result);                                                                 \
     }
 
 #define LOSS(name)               \

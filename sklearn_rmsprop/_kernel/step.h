@@ -1,53 +1,57 @@
-/* What one call of the kernel knows of its update steps. Options arrive here as numbers, never as flags:
- * momentum 0 is no momentum, centered 0 or 1 multiplies the squared mean, average 0 publishes the last iterate. */
+/* What one call of the kernel knows about its update steps. Hyper-parameters arrive here as numbers: momentum 0 means no
+ * momentum, `centered` (0 or 1) multiplies the squared mean of the gradient, `averaged` 0 reports the last iterate. */
 #ifndef SKLEARN_RMSPROP_STEP_H
 #define SKLEARN_RMSPROP_STEP_H
 
-#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A sequence of numbers; stride 0 repeats one number for ever, so that a constant costs no memory. */
-typedef struct {
-    const double *data;
-    ptrdiff_t stride;
-} Sequence;
+/* eta of the polynomial-decay average (Shamir & Zhang, 2013, who propose 3). `average_weight` below holds for 3 only. */
+enum { AVERAGING_ETA = 3 };
 
-static inline double at(Sequence sequence, int64_t i) { return sequence.data[i * sequence.stride]; }
-
-/* Steps are counted 1, 2, ... within the call. `rate` holds step i at index i - 1. Those that follow in closed form are not
- * tabulated, which took a tenth of an epoch over one column: in step t = steps_before + i of the fit
- *     decay = decay_limit - decay_gain / t
- *     keep = average * n / (n + eta + 1), n = t - 1 - forgotten.
- * The other sequences are indexed by a step count 0..T and serve the lazy updates of a sparse model. Over a gap (a, b] the
- * decays multiply to
- *     power[b - a] * decayed[b] * inverse_decayed[a]
- * (a constant decay uses the first factor, a varying one the other two). `kept` is an F with keep = F(i-1) / F(i). With
- * momentum, a velocity 1 in step a makes way in the steps after it:
- *     coasting[a] - fading[b - a] * coasting[b]
- * up to step b, where fading[k] = momentum^k and coasting[a] = sum of rate * momentum^(i - a) over all steps i > a. In
- * `coasting_kept` each step counts F(i-1) times. */
+/* Step t = steps_before + i of a fit is step i = 1, 2, ... of the call. Its step size is rate[i - 1]; the moving averages
+ * decay by decay_limit - decay_gain / t.
+ *
+ * The other arrays serve the lazy updates of sparse rows and are NULL where they are not needed. They are indexed by a
+ * number of steps within the call, 0 to the last. Over the steps a + 1, ..., b the decays multiply to decay_power[b - a]
+ * where the decay is constant, and to decay_product[b] / decay_product[a] where it varies. With momentum and no gradient, a
+ * velocity of 1 after step a has shrunk to momentum_power[b - a] after step b, and has moved the coefficient by
+ *     momentum_travel[a] - momentum_power[b - a] * momentum_travel[b],
+ * where momentum_travel[a] is the sum of rate * momentum^(i - a) over all steps i > a of the call. `weighted_travel` is the
+ * same sum with each step multiplied by average_weight(i - 1). */
 typedef struct {
-    Sequence rate;
-    Sequence power, decayed, inverse_decayed, kept, fading, coasting, coasting_kept;
-    double decay_limit, decay_gain, average, eta, forgotten;
+    const double *rate;
+    const double *decay_power, *decay_product, *inverse_decay_product;
+    const double *momentum_power, *momentum_travel, *weighted_travel;
+    double decay_limit, decay_gain;
     double momentum, centered, epsilon;
-    double steps_before; /* this call */
-} Plan;
-
-/* Steps at the current size that may lie between a coefficient kept at zero by the L1 penalty and its leaving zero. Without
- * a limit, what the penalty gathers while the other coefficients are far off keeps some at zero that do not belong there:
- * sparse fits missed up to 1e-2 of the null loss, and 1e-3 with this. With 10, noise makes most others leave. */
-static const int SLACK = 20;
+    double averaged;     /* 1 if the averaged iterate is reported, 0 if the last one is */
+    double steps_before; /* steps of the fit before this call */
+    double forgotten;    /* steps at the beginning of the fit that the average takes as not done */
+} StepPlan;
 
 typedef struct {
-    const Plan *plan;
-    int64_t i;         /* number of the step within the call, from 1 */
-    double rate;       /* step size */
-    double decay;      /* of the moving averages */
-    double keep;       /* share of the published average that stays: A <- w + keep * (A - w) */
-    double correction; /* 1 / (1 - product of all decays so far), or 1 without bias correction */
-    double scale;      /* 1 / rows in the batch, times the weight if all have one: makes the summed gradient a mean */
+    const StepPlan *plan;
+    int64_t i;            /* number of the step within the call, from 1 */
+    double rate;          /* step size */
+    double decay;         /* of the moving averages */
+    double average_decay; /* share of the average that stays: A <- w + average_decay * (A - w) */
+    double correction;    /* 1 / (1 - product of all decays so far), or 1 without bias correction */
+    double scale;         /* 1 / rows of the batch, times the weight if all rows have one: makes a summed gradient a mean */
 } Step;
+
+/* F(n) such that step n + 1 of the average leaves it the share F(n) / F(n + 1) = n / (n + eta + 1); 0 without averaging.
+ * `i` counts within the call. */
+static inline double average_weight(const StepPlan *plan, int64_t i)
+{
+    const double n = plan->steps_before + (double)i - plan->forgotten;
+    return plan->averaged * n * (n + 1) * (n + 2) * (n + 3);
+}
+
+/* The L1 penalty (dual averaging, see docs/algorithm.md): a coefficient that the accumulated threshold holds at zero may be
+ * at most this many steps of the current size away from leaving zero. Without a limit, the threshold that accumulates while
+ * other coefficients are far from their optimum holds coefficients at zero for ever that do not belong there; with 10, noise
+ * makes most others leave zero. docs/kernel_notes.md has the measurement. */
+enum { MOST_STEPS_BELOW_THRESHOLD = 20 };
 
 #endif

@@ -3,7 +3,7 @@
 import numpy as np
 from plotnine.data import diamonds
 
-from sklearn_rmsprop._update import Rule, State
+from sklearn_rmsprop._update import Iterate, UpdateRule
 
 # The six points, and the line from which the walk starts: slope and intercept.
 X = np.array([5.0, 15.0, 25.0, 35.0, 45.0, 55.0])
@@ -34,11 +34,12 @@ def descend(gradient, start, n_steps, rate):
 
 def rmsprop(gradient, start, n_steps, rate, *, decay=0.9, epsilon=1e-8, momentum=0.0, centered=False, corrected=False):
     """RMSprop: every point on the way. `rate` is a number, or a function of the step's number."""
-    rule, state = Rule(epsilon, momentum, centered, corrected), State.at_start(np.array(start, dtype=float))
-    path = [state.x]
+    rule = UpdateRule(rate, decay, epsilon, momentum, centered, corrected, schedule="constant", average=False)
+    iterate = Iterate.at_start(np.array(start, dtype=float))
+    path = [iterate.x]
     for t in range(1, n_steps + 1):
-        state = rule.step(state, gradient(state.x), rate(t) if callable(rate) else rate, decay)
-        path.append(state.x)
+        iterate = rule.step(iterate, gradient(iterate.x), rate(t) if callable(rate) else rate, decay)
+        path.append(iterate.x)
     return np.array(path)
 
 

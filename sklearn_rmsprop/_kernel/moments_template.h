@@ -1,8 +1,9 @@
 /* Mean and variance of columns, for one REAL. Means and squared deviations of a block of rows are taken in two passes, and
- * merged into those so far (Chan, Golub & LeVeque, 1983): as accurate as two passes over everything, at the price of reading
- * it once. */
+ * merged into those so far (Chan, Golub & LeVeque, 1983): as accurate as two passes over all rows, but memory is read once.
+ */
 
-/* Those of a block of few columns, one by one: `n` rows of these weights, which add up to `total`. */
+/* The mean and the sum of squared deviations of a block, column by column. `weight` has a number for each of its `n` rows;
+ * their sum is `total`. */
 static ALWAYS_INLINE void NAME(moments_of_few)(const REAL *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
                                                const double *restrict weight, double total, double *restrict mean,
                                                double *restrict square)
@@ -22,9 +23,9 @@ static ALWAYS_INLINE void NAME(moments_of_few)(const REAL *data, ptrdiff_t n_col
     }
 }
 
-MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
-                                       Sequence weight, double *restrict mean, double *restrict variance,
-                                       double *scratch)
+MULTIVERSION void NAME(moments)(const REAL *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
+                                const double *weight, double *restrict mean,
+                                double *restrict variance, double *scratch)
 {
     double *restrict block_mean = scratch, *restrict block_square = scratch + n_columns;
     double total = 0;
@@ -34,14 +35,14 @@ MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, co
         const ptrdiff_t size = n - start < MOMENT_ROWS ? n - start : MOMENT_ROWS;
         double block_weight[MOMENT_ROWS], block = 0;
         for (ptrdiff_t i = 0; i < size; i++)
-            block += block_weight[i] = at(weight, rows[i]);
+            block += block_weight[i] = weight == NULL ? 1 : weight[rows[i]];
         if (n_columns <= FEW_COLUMNS) {
             NAME(moments_of_few)(data, n_columns, rows, size, block_weight, block, block_mean, block_square);
-        } else { /* written out here: in a function of its own it took up to twice as long */
+        } else { /* not in a function of its own, where it took up to twice as long */
             memset(block_mean, 0, (size_t)n_columns * sizeof(double));
             memset(block_square, 0, (size_t)n_columns * sizeof(double));
             for (ptrdiff_t i = 0; i < size; i++) {
-                const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
+                const REAL *restrict x = data + (size_t)rows[i] * (size_t)n_columns;
                 const double v = block_weight[i];
 #pragma omp simd
                 for (ptrdiff_t j = 0; j < n_columns; j++)
@@ -50,7 +51,7 @@ MULTIVERSION static void NAME(moments)(const void *data, ptrdiff_t n_columns, co
             for (ptrdiff_t j = 0; j < n_columns; j++)
                 block_mean[j] /= block;
             for (ptrdiff_t i = 0; i < size; i++) {
-                const REAL *restrict x = (const REAL *)data + (size_t)rows[i] * (size_t)n_columns;
+                const REAL *restrict x = data + (size_t)rows[i] * (size_t)n_columns;
                 const double v = block_weight[i];
 #pragma omp simd
                 for (ptrdiff_t j = 0; j < n_columns; j++)

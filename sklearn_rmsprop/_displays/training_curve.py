@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_rmsprop._compat import check_matplotlib_support
-from sklearn_rmsprop._drawing import new_axes, styled
+from sklearn_rmsprop._displays.drawing import new_axes, styled
 from sklearn_rmsprop._regressor import RMSpropRegressor
 
 if TYPE_CHECKING:

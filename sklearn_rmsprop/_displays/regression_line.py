@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 
 from sklearn_rmsprop._compat import check_matplotlib_support
-from sklearn_rmsprop._drawing import new_axes, styled
+from sklearn_rmsprop._displays.drawing import new_axes, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,241 @@
+"""The coordinates of a fit: origin and unit of columns, targets and weights; to and from the units of the user."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_rmsprop._objective import Objective
+from sklearn_rmsprop._statistics import Statistics, Weight, median_distance, too_large, weighted_quantile
+
+# Roundings that the sum of a column may have accumulated: the standard deviation of a constant column comes out as some
+# roundings of its mean instead of zero, and must not become its unit.
+ROUNDINGS = 64
+
+# The unit of a sparse column, in root mean squares of its nonzero entries. Sparse columns are not centred, and push a
+# row's prediction in the same direction together: with 1 the iterates oscillate widely and need more epochs.
+SPARSE_UNIT = 4
+
+# Magnitudes below this do not serve as the unit of a constant column: their inverse may overflow float32.
+SMALLEST_MAGNITUDE = 1e-30
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Origin and unit of the columns, the targets and the weights in the kernel.
+
+    The kernel's features are (x - x_mean) / x_unit and its targets (y - y_mean) / y_unit. Features are converted on the
+    fly, targets and weights in a copy.
+
+    Attributes
+    ----------
+    x_mean : (n_features,), or None where no column is centred
+    x_unit : (n_features,)
+    y_mean, y_unit : (n_targets,)
+    y_magnitude : (n_targets,), how large targets are before they are centred, in their unit: what they are rounded by
+    weight_unit : mean weight of the rows that were measured
+    """
+
+    x_mean: np.ndarray | None
+    x_unit: np.ndarray
+    y_mean: np.ndarray
+    y_unit: np.ndarray
+    y_magnitude: np.ndarray
+    weight_unit: float
+
+    def from_user(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """Coordinates (n_features + 1, n_targets) of a model in the user's units."""
+        coef = coef / self.y_unit
+        intercept = (intercept - self.y_mean) / self.y_unit
+        if self.x_mean is not None:
+            intercept = intercept + self.x_mean @ coef
+        return np.vstack((coef, intercept))
+
+    def to_user(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (n_features, n_targets) and intercepts in the user's units."""
+        coef = coordinates[:-1] * self.y_unit
+        intercept = self.y_mean + coordinates[-1] * self.y_unit
+        return coef, intercept if self.x_mean is None else intercept - self.x_mean @ coef
+
+    def target(self, y: np.ndarray) -> np.ndarray:
+        """The targets in the kernel's units."""
+        result = y - self.y_mean
+        result /= self.y_unit
+        return result
+
+    def weight(self, weight: Weight, rows: np.ndarray) -> Weight:
+        """The weights in the kernel's units.
+
+        Raises
+        ------
+        ValueError
+            If those of all selected rows vanish, or one overflows, beside the weights of the first call.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            result = weight / self.weight_unit
+        largest = result[rows].max() if isinstance(result, np.ndarray) else result
+        if not 0 < largest < np.inf:
+            raise ValueError(
+                "sample_weight must be on the scale of the first call's weights, whose mean was "
+                f"{self.weight_unit}; relative to that the largest one is {largest}."
+            )
+        return result
+
+    def of_columns(self, places: np.ndarray) -> "Coordinates":
+        """The coordinates of some of the columns."""
+        x_mean = None if self.x_mean is None else self.x_mean[places]
+        return replace(self, x_mean=x_mean, x_unit=self.x_unit[places])
+
+    def of_targets(self, targets: np.ndarray) -> "Coordinates":
+        """The coordinates of some of the targets."""
+        names = ("y_mean", "y_unit", "y_magnitude")
+        return replace(self, **{name: getattr(self, name)[targets] for name in names})
+
+    def inverse_unit(self, dtype: np.dtype, *, fit_intercept: bool) -> np.ndarray:
+        """1 / unit of each coordinate, and 0 for an intercept that is not fitted: it does not move."""
+        result = np.empty((len(self.x_unit) + 1, len(self.y_unit)), dtype)
+        result[:-1] = (1 / self.x_unit)[:, np.newaxis]
+        result[-1] = fit_intercept
+        return result
+
+    def rounding(self, dtype: np.dtype) -> np.ndarray:
+        """How much a mean gradient of the intercept can differ from zero by rounding, per target."""
+        return ROUNDINGS * np.finfo(dtype).eps * self.y_magnitude
+
+    def gradient_floor(self, dtype: np.dtype) -> np.ndarray:
+        """How much a mean gradient of dense rows can differ from zero by rounding, per coordinate.
+
+        The products in it are rounded by |x| / unit, and those of the intercept by the magnitude of a prediction.
+        """
+        distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
+        magnitude = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
+        return (magnitude * self.rounding(dtype)).astype(dtype)
+
+    def penalties(
+        self, objective: Objective, dtype: np.dtype, probability: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The L1 and L2 penalty of each coordinate in the units of the kernel's gradients, or None without any.
+
+        `probability`: of sparse rows, that of a batch having an entry of each column.
+
+        Raises
+        ------
+        ValueError
+            If they overflow.
+        """
+        if not objective.is_penalized:
+            return None
+        per_feature = 1 / self.x_unit
+        if probability is not None:
+            per_feature = per_feature / probability
+        per_coordinate = np.append(per_feature, 0.0)[:, np.newaxis]
+        with np.errstate(over="ignore", invalid="ignore"):
+            l1, l2 = ((per_coordinate * strength).astype(dtype) for strength in objective.strengths(self.y_unit))
+        if not (np.isfinite(l1).all() and np.isfinite(l2).all()):
+            raise ValueError(
+                f"alpha must be small enough for the penalty not to overflow {dtype} in the units of this X and y; "
+                f"got {objective.alpha_l1 + objective.alpha_l2}."
+            )
+        return l1, l2
+
+
+def make_coordinates(
+    statistics: Statistics,
+    dtype: np.dtype,
+    n_features: int,
+    *,
+    standardize: bool,
+    fit_intercept: bool,
+    target_quantile: float | None,
+) -> Coordinates:
+    """Coordinates in which columns and targets have mean 0 and variance 1, or the user's own without `standardize`.
+
+    With a `target_quantile` that quantile is the targets' origin, and their unit one that outliers do not change.
+    Without an intercept nothing may be shifted: root mean squares take the place of standard deviations. Columns of
+    sparse rows are not shifted either, and only their nonzero entries count: over all rows a rare column would have a
+    tiny unit, and make huge steps.
+
+    Raises
+    ------
+    ValueError
+        If numbers are so large or so small that their squares or the inverse of their unit is not finite.
+    """
+    centre = standardize and fit_intercept
+    if target_quantile is None:
+        y_mean, y_unit, y_magnitude = _unit_of_moments(
+            "y", statistics.y_mean, statistics.y_sd, np.dtype(np.float64), centre=centre
+        )
+    else:
+        y_mean, y_unit, y_magnitude = _robust_unit(
+            statistics.y_values, statistics.y_weight, centre=centre, target_quantile=target_quantile
+        )
+    if not standardize:
+        zeros, ones = np.zeros(len(y_unit)), np.ones(len(y_unit))
+        return Coordinates(None, np.ones(n_features), zeros, ones, y_magnitude, statistics.weight)
+    if statistics.x_rms is not None:
+        x_mean, x_unit = None, _unit_or_one(SPARSE_UNIT * statistics.x_rms, np.zeros(n_features))
+    else:
+        x_mean, x_unit, _ = _unit_of_moments("X", statistics.x_mean, statistics.x_sd, dtype, centre=centre)
+        # what the kernel subtracts is rounded to its type, and must be the same number everywhere
+        x_mean = x_mean.astype(dtype).astype(np.float64) if centre else None
+    _check_inverse(x_unit, dtype)
+    return Coordinates(x_mean, x_unit, y_mean, y_unit, y_magnitude / y_unit, statistics.weight)
+
+
+def _unit_of_moments(
+    name: str, mean: np.ndarray, sd: np.ndarray, dtype: np.dtype, *, centre: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Origin, unit and root mean square of columns of this type. Not to `centre` gives an origin of zero."""
+    distance = np.abs(mean)
+    with np.errstate(over="ignore"):
+        square = sd**2 + mean**2
+    if not np.isfinite(square).all():
+        raise too_large(name, square)
+    magnitude = _unit_or_one(np.hypot(sd, mean), distance)
+    if not centre:
+        return np.zeros_like(mean), magnitude, magnitude
+    rounding = ROUNDINGS * np.finfo(dtype).eps * distance
+    return mean, _unit_or_one(sd, distance, rounding), magnitude
+
+
+def _robust_unit(
+    values: np.ndarray, weight: np.ndarray, *, centre: bool, target_quantile: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Origin, unit and magnitude of targets that outliers do not change.
+
+    That quantile, the median distance from the median, and the median distance from zero.
+    """
+    zero = np.zeros(values.shape[1])
+    magnitude = _unit_or_one(_finite(median_distance(values, weight, zero)), zero)
+    if not centre:
+        return zero, magnitude, magnitude
+
+    def at(quantile: float) -> np.ndarray:
+        return np.array([weighted_quantile(column, weight, quantile) for column in values.T])
+
+    origin = at(target_quantile)
+    median = origin if target_quantile == 0.5 else at(0.5)
+    unit = _unit_or_one(_finite(median_distance(values, weight, median)), np.abs(origin))
+    return origin, unit, magnitude
+
+
+def _unit_or_one(unit: np.ndarray, magnitude: np.ndarray, rounding: np.ndarray | float = 0.0) -> np.ndarray:
+    """The unit if above `rounding`; for a constant column its magnitude, which is large beside its roundings, or 1."""
+    return np.where(unit > rounding, unit, np.where(magnitude > SMALLEST_MAGNITUDE, magnitude, 1.0))
+
+
+def _finite(distance: np.ndarray) -> np.ndarray:
+    """The distances of targets, if they are finite."""
+    if not np.isfinite(distance).all():
+        raise too_large("y", distance)
+    return distance
+
+
+def _check_inverse(x_unit: np.ndarray, dtype: np.dtype) -> None:
+    """Reject columns so small that the inverse of their unit overflows."""
+    with np.errstate(over="ignore"):
+        too_small = ~np.isfinite((1 / x_unit).astype(dtype))
+    if too_small.any():
+        column = int(np.flatnonzero(too_small)[0])
+        raise ValueError(
+            f"X is too small: the unit {x_unit[column]} of column {column} has no finite inverse in {dtype}. Scale it."
+        )
