@@ -11,6 +11,9 @@ from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_rmsprop._statistics import Weight
 
+# Data of these types is taken as it is; everything else becomes the first.
+REALS = (np.float64, np.float32)
+
 # Row numbers are 32-bit in the kernel: a permutation takes half the memory, and is shuffled faster.
 MAX_ROWS = np.iinfo(np.uint32).max
 

@@ -1,13 +1,17 @@
-"""What a fitted estimator holds: how its attributes are set, stored and loaded, and how training goes on from them."""
+"""What a fitted estimator holds: how its attributes are set, stored and loaded, how they predict and train further."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_rmsprop._coordinates import Coordinates
-from sklearn_rmsprop._data import checked_coef, checked_intercept
+from sklearn_rmsprop._data import REALS, checked_coef, checked_intercept
 from sklearn_rmsprop._engine import coefficients
 from sklearn_rmsprop._kernel._memory import fingerprint
 from sklearn_rmsprop._monitor import History
@@ -34,6 +38,26 @@ class FittedModel:
     _state: State
     _coordinates: Coordinates
     _set_coefficients: tuple[int, ...] | None
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            `X @ coef_.T + intercept_`; float32 where the model and `X` are.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=REALS, reset=False)
+        coef: Any = self.coef_
+        if sparse.issparse(coef):
+            coef = coef.toarray().reshape((*np.shape(self.intercept_), -1))
+        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
     def _set_fitted(
         self,

@@ -80,8 +80,8 @@ def rmsprop(
 
     tol : float or None, default=None
         The run ends when no component of the gradient at the point to be returned exceeds `tol` in size (as with `gtol`
-        in BFGS). This is looked at before the first step, after every 100 and after the last; `maxiter` steps without
-        success are then a failure. None makes exactly `maxiter` steps and calls that a success.
+        in BFGS). This is checked before the first step, after every 100 steps and after the last; `maxiter` steps
+        without success are then a failure. None makes exactly `maxiter` steps and calls that a success.
 
     learning_rate : float, default=0.1
         Size of a step, in the units of `x`, in (0, inf). Ignored where `schedule` is a callable. With the other
@@ -105,8 +105,8 @@ def rmsprop(
         Make up for the moving average's start from zero.
 
     schedule : {"invsqrt", "constant", "linear", "cosine"} or callable, default="invsqrt"
-        How steps shrink. "linear" and "cosine" arrive at zero after `maxiter` steps. A callable receives an array of
-        step numbers (1, 2, ...) and returns as many step sizes.
+        How the step size decays. "linear" and "cosine" reach zero after `maxiter` steps. A callable receives an array
+        of step numbers (1, 2, ...) and returns as many step sizes.
 
     average : bool, default=True
         Return the average of the iterates, late ones above all, instead of the last one.
@@ -127,8 +127,9 @@ def rmsprop(
     -------
     OptimizeResult
         `x`, and `fun` and `jac` there; `nit` steps made, `nfev` and `njev` calls of `fun` and `jac` (numerical
-        gradients count in both); `status` 0 (which is `success`), 1 (`maxiter` steps did not reach `tol`), 3 (met NaN
-        or infinity; `x` is the last finite point) or 99 (stopped by `callback`), and the same in words as `message`.
+        gradients count in both); `status` 0 (which is `success`), 1 (`maxiter` steps did not reach `tol`), 3 (NaN or
+        infinity came up; `x` is the last finite point) or 99 (stopped by `callback`), and the same in words as
+        `message`.
 
     See Also
     --------
@@ -137,7 +138,7 @@ def rmsprop(
     Notes
     -----
     ``schedule="constant", average=False, bias_correction=False`` is the textbook algorithm. Its last iterate does not
-    converge: it hovers around the minimum at a distance of the order of `learning_rate`.
+    converge: it oscillates around the minimum at a distance of the order of `learning_rate`.
 
     A good `learning_rate` is a hundredth of the way to go; scaling `x` and `learning_rate` alike changes nothing else.
     The defaults were chosen on convex quadratic functions of 1 to 50 variables and on a logistic regression. They came

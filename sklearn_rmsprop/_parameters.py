@@ -1,11 +1,12 @@
 """Which values each parameter accepts; shared by the estimator and the method for `minimize`."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 from sklearn_rmsprop._compat import Interval, StrOptions
 from sklearn_rmsprop._objective import LOSSES, PENALTIES
-from sklearn_rmsprop._schedules import SCHEDULES
+from sklearn_rmsprop._schedules import ENDING, SCHEDULES
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "loss": [StrOptions(set(LOSSES))],
@@ -38,3 +39,21 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 # SciPy spells "max_iter" as one word.
 MINIMIZE_CONSTRAINTS = {**CONSTRAINTS, "maxiter": CONSTRAINTS["max_iter"]}
+
+
+def check_for_partial_fit(parameters: Mapping[str, Any]) -> None:
+    """Reject values that need to know when training ends.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter.
+    """
+    schedule = parameters["schedule"]
+    if isinstance(schedule, str) and schedule in ENDING:
+        raise ValueError(
+            f"partial_fit cannot use schedule={schedule!r}, which must know the number of steps to come. Use "
+            "'constant', 'invsqrt' or a callable."
+        )
+    if parameters["early_stopping"]:
+        raise ValueError("partial_fit cannot use early_stopping=True: it has one pass only. Use fit.")

@@ -22,7 +22,7 @@ from sklearn_rmsprop._statistics import Weight, count_nonzero_rows, visit_probab
 # sample says about an improvement has an error of about sqrt(excess loss / rows), and it may lack rare rows: so when it
 # shows no more improvement, all rows decide (see Stopping).
 #
-# A loss taken in passing, on each row just before it is learned, needs no rows of its own. It was dropped: it is not
+# The loss of each row just before its step needs no rows of its own. That was tried and removed: it is not
 # the loss of the averaged iterate but lies above it as far as single steps are long, and goes on falling while these
 # shrink.
 MOST_EVALUATION_ROWS = 4096

@@ -1,4 +1,4 @@
-"""The estimator: its parameters and what `fit`, `partial_fit` and `predict` mean. No loops."""
+"""The estimator: its parameters, and `fit` and `partial_fit`, which validate, call the engine and set attributes."""
 
 import warnings
 from copy import copy
@@ -6,26 +6,20 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
-from sklearn_rmsprop._data import checked_start, validate_training
+from sklearn_rmsprop._data import REALS, checked_start, validate_training
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
-from sklearn_rmsprop._parameters import CONSTRAINTS
-from sklearn_rmsprop._schedules import ENDING, Schedule
+from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
+from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._validation import hold_out, make_held_out
-
-# Data of these types is taken as it is; everything else becomes the first.
-REALS = (np.float64, np.float32)
 
 
 class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -37,16 +31,15 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         \frac{1}{\sum_i v_i} \sum_i v_i \, \ell(y_i, x_i \cdot w + c)
         + \text{alpha} \left( \text{l1\_ratio} \, \|w\|_1 + \frac{1 - \text{l1\_ratio}}{2} \|w\|_2^2 \right)
 
-    with the loss :math:`\ell` and the sample weights :math:`v_i`, in steps, each from the gradient :math:`g` of one
-    mini-batch of rows:
+    with the loss :math:`\ell` and the sample weights :math:`v_i`, by steps with the gradient :math:`g` of a mini-batch:
 
     .. math::
         s &\leftarrow \text{decay\_rate} \cdot s + (1 - \text{decay\_rate}) \cdot g^2 \\
         w &\leftarrow w - \text{rate}_t \cdot g / (\sqrt{s} + \text{epsilon})
 
-    The defaults fit well untuned and unscaled: the work is done in the coordinates of standardised data (without a copy
-    of `X`), steps shrink, and an average of the iterates is published, which does not hover around the solution as the
-    last iterate does. The target may have several columns.
+    The defaults fit well without tuning or scaling: the fit works in the coordinates of standardised data (without a
+    copy of `X`), the step size decays, and the coefficients are an average of the iterates, which converges where the
+    last iterate oscillates around the optimum. The target may have several columns.
 
     Parameters
     ----------
@@ -60,39 +53,38 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         - "epsilon_insensitive": by how much \|e\| exceeds `delta`, or 0;
         - "squared_epsilon_insensitive": half the square of that.
 
-        All but those with a square in their tails are robust: one error counts no more than `delta` or 1, however
-        large. Those with a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: where the
-        objective no longer improves, the fit goes on with 0.3 times the step size, four times, before it stops.
+        All but those that are quadratic for large errors are robust: the derivative at one row is at most `delta` or 1.
+        Those with a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: when the objective no
+        longer improves, the fit goes on with 0.3 times the step size, four times, before it stops.
 
     learning_rate : float, default=0.1
         Size of a step, in (0, inf). With `standardize` in standard deviations of the target per standard deviation of
         the feature, so that the default serves any data; without, in the units of the coefficients. Larger values
-        arrive sooner and hover wider. Ignored where `schedule` is a callable.
+        converge faster at first and oscillate more widely. Ignored where `schedule` is a callable.
 
     decay_rate : float or "auto", default="auto"
         Decay of the moving average of squared gradients. "auto" is 1 - 0.9 / t in step t [3]_: an average over all
-        steps so far. A number in [0, 1) makes it reach back about `1 / (1 - decay_rate)` steps. A short memory divides
-        large gradients by themselves, and forgets a rare column between two rows that have it; both pull the solution
-        from the mean towards the median. Choose a number to follow the textbook (0.9) or PyTorch (0.99), and with
-        `schedule="constant"` for streams in which the size of errors changes or single values are far off (0.99). On
-        heavy-tailed columns lower `learning_rate` instead.
+        steps so far. A number in [0, 1) averages over about the last `1 / (1 - decay_rate)` steps. A short memory
+        divides large gradients by themselves, and forgets a rare column between two rows that have it; both pull the
+        solution from the mean towards the median. Choose a number to follow the textbook (0.9) or PyTorch (0.99), and,
+        with `schedule="constant"`, for streams in which the scale of errors changes or single values are far off.
 
     epsilon : float, default=1e-8
-        Added to the root of the moving average, in (0, inf). Only larger values than typical gradients (which are about
-        1 with `standardize`) matter: they turn RMSprop into plain gradient descent with rate `learning_rate / epsilon`.
+        Added to the root of the moving average, in (0, inf). It matters only if it is larger than typical gradients
+        (about 1 with `standardize`): then RMSprop becomes gradient descent with rate `learning_rate / epsilon`.
 
     momentum : float, default=0.0
-        In [0, 1). A step goes along `u <- momentum * u + g / (sqrt(s) + epsilon)`; the steps grow by up to
+        In [0, 1). The step becomes `rate * u` with `u <- momentum * u + g / (sqrt(s) + epsilon)`; steps grow by up to
         `1 / (1 - momentum)`.
 
     centered : bool, default=False
         Divide by the root of the gradient's moving variance, `s - m^2` with `m` the moving average of `g`, instead of
-        its moving mean square [2]_. Clamped at zero, below which rounding would take it.
+        its moving mean square [2]_. Negative values, which rounding can cause, count as zero.
 
     bias_correction : bool, default=True
-        Divide the moving average by `1 - decay_rate^t` ("auto": 1 less the product of all decay rates so far), as Adam
-        does, because it starts at zero. Without it the first step is `1 / sqrt(1 - decay_rate)` times too large, ten
-        times at 0.99, but 1.05 times with "auto".
+        Divide the moving average by `1 - decay_rate^t` ("auto": 1 less the product of all decays so far), as Adam does,
+        because it starts at zero. Without it the first step is `1 / sqrt(1 - decay_rate)` times too large: ten times
+        with 0.99, 1.05 times with "auto".
 
     schedule : {"invsqrt", "constant", "linear", "cosine"} or callable, default="invsqrt"
         Size of step t = 1, 2, ...: "invsqrt" is `learning_rate / sqrt(1 + t / 100)`; "constant" is `learning_rate`;
@@ -100,50 +92,51 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         `partial_fit`). A callable receives an array of step numbers and returns as many step sizes.
 
     average : bool, default=True
-        Publish the polynomial-decay average [4]_ of the iterates, `A <- A + 4 / (t + 3) * (w - A)`; False publishes the
+        Report the polynomial-decay average [4]_ of the iterates, `A <- A + 4 / (t + 3) * (w - A)`. False reports the
         last iterate.
 
     batch_size : int or None, default=32
-        Rows per step, at least 1; the last batch of an epoch may be shorter. None: all rows in each step. Batches of
+        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. Batches of
         more than a fiftieth of the rows leave few steps per epoch and need more epochs.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
 
     tol : float or None, default=1e-4
-        The fit stops when the training loss of the published iterate has not fallen by `tol` times the loss of
-        predicting the mean (so by about `tol` in R2) in `n_iter_no_change` successive checks, or is below that itself.
-        In [0, inf). None: exactly `max_iter` epochs. With several targets none of them may have improved.
+        The fit stops when the training loss of the averaged iterate has not fallen by `tol` times the null loss (the
+        loss of the best constant, so by about `tol` in R2) in `n_iter_no_change` successive evaluations, or is below
+        that itself. In [0, inf). None: exactly `max_iter` epochs. With several targets none of them may have improved.
 
     n_iter_no_change : int, default=5
-        Checks without improvement to wait for, at least 1. A check follows each epoch, or as many epochs as make 100
-        steps, and looks at 4096 rows at most, or 1024 long ones. Where these show no more improvement, all rows decide.
+        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch, or after as
+        many epochs as make 100 steps, on at most 4096 rows (1024 long ones). When these show no more improvement, all
+        rows decide.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
-        deviations of target and columns, and dense columns are centred on the fly. Changes the path, never the
-        solution; `coef_` is in the units of the data. `X` is neither changed nor copied. A sparse `X` is not centred,
-        and its columns' units are four times the root mean squares of their nonzero entries. Without intercept nothing
-        is centred, and root mean squares serve as units. With a robust loss the target's origin is its median (or the
-        `quantile`) and its unit 1.48 times the median distance from the median, neither of which outliers change.
+        deviations of target and columns, and dense columns are centred on the fly. This changes the path, not the
+        solution: `coef_` is in the units of the data. `X` is neither changed nor copied. A sparse `X` is not centred,
+        and the units of its columns are four times the root mean squares of their nonzero entries. Without intercept
+        nothing is centred, and root mean squares are the units. With a robust loss the target's origin is its median
+        (or the `quantile`) and its unit 1.48 times the median distance from the median, which outliers do not change.
 
     delta : float, default=1.0
         Where "huber" becomes a line, in (0, inf), and half the width of the tube of the "epsilon_insensitive" losses
-        (there called epsilon elsewhere), in [0, inf). In the units of `y`, whatever `standardize` does. Smaller values
-        are more robust in "huber", larger ones leave more rows without influence in the others.
+        (elsewhere called epsilon), in [0, inf). In the units of `y`, whatever `standardize` is. Smaller values make
+        "huber" more robust; larger ones leave more rows without influence in the others.
 
     quantile : float, default=0.5
         The quantile that "quantile" predicts, in (0, 1).
 
     penalty : {"l2", "l1", "elasticnet"} or None, default=None
         What is added to the loss, never for the intercept: "l2" is `l1_ratio` 0, "l1" is `l1_ratio` 1, "elasticnet"
-        takes `l1_ratio`. L1 gives coefficients that are exactly zero. Both act as proximal steps in the metric of the
-        update, L1 by dual averaging [5]_. In a sparse `X` they act on a column when a batch meets it, divided by how
-        probable that is: a batch still costs no more than its nonzero entries.
+        takes `l1_ratio`. L1 gives coefficients that are exactly zero. L2 is applied as a proximal step scaled by the
+        same per-coordinate step size as the gradient; L1 by dual averaging [5]_. In a sparse `X` they act on a column
+        when a batch has an entry of it, divided by the probability of that.
 
     alpha : float, default=1e-4
         Strength of the penalty, in [0, inf), relative to the mean (not the sum) of the losses, in the units of the data
-        whatever `standardize` does. As in `SGDRegressor` and `ElasticNet`.
+        whatever `standardize` is. As in `SGDRegressor` and `ElasticNet`.
 
     l1_ratio : float, default=0.15
         Share of L1 in "elasticnet", in [0, 1].
@@ -152,16 +145,15 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Whether to fit an intercept; otherwise it is 0.
 
     shuffle : bool, default=True
-        Go through the rows in a new random order in each epoch; False goes through them as they come. Of data beyond
-        16 MB, which the caches may not hold, four neighbouring rows stay within 2048 places of each other: that is
-        faster, and with rows sorted by the target as good.
+        Go through the rows in a new random order in each epoch; False goes through them as they come. In data of more
+        than 16 MB, which the caches may not hold, four neighbouring rows stay within 2048 places of each other.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the order of the rows. An int gives the same fit each time.
 
     early_stopping : bool, default=False
-        Hold out a random `validation_fraction` of the rows, which are then never trained on, and stop when their score
-        has not risen by `tol` in `n_iter_no_change` checks. The model is that of the check with the best score. Not
+        Hold out a random `validation_fraction` of the rows, which are not trained on, and stop when their score has not
+        risen by `tol` in `n_iter_no_change` evaluations. The model is that of the evaluation with the best score. Not
         for `partial_fit`. The rows held out are copied.
 
     validation_fraction : float, default=0.1
@@ -172,14 +164,14 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         anew; to go on with those, use `partial_fit`.
 
     verbose : int, default=0
-        1 or more prints a table with a line for each check, and why the fit stopped. The columns are the epochs so far,
-        the loss (as in `loss_curve_`), the share of it that is explained (1 - loss / loss of the best constant), with
-        `early_stopping` the validation score, and the seconds so far.
+        1 or more prints a table with a line for each evaluation, and why the fit stopped: the epochs so far, the loss
+        (as in `loss_curve_`), the share of the null loss that is explained, with `early_stopping` the validation score,
+        and the seconds so far.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients; two-dimensional if `y` was.
+        Coefficients; two-dimensional if `y` was. May be assigned, like `intercept_`: `partial_fit` goes on from there.
 
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept.
@@ -188,17 +180,17 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Epochs run, each call of `partial_fit` counting as one.
 
     t_ : int
-        Update steps done; with `early_stopping` up to the check with the best score.
+        Update steps done; with `early_stopping` up to the evaluation with the best score.
 
     loss_curve_ : list of float
-        Training objective at each check, a mean over the targets: the weighted mean loss of the published iterate, and
-        the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024, if they are long) the
-        loss is that of so many, spread over all. In the units of the loss: those of `y`, squared with the squared
-        losses and "huber".
+        Training objective at each evaluation, a mean over the targets: the weighted mean loss of the reported
+        coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 long
+        ones) the loss is that of a sample spread over all. In the units of the loss: those of `y`, squared with the
+        squared losses and "huber".
 
     validation_scores_ : list of float
-        With `early_stopping`, at each check the share of the held-out rows' loss that is explained: 1 - loss / loss of
-        the best constant, weighted, a mean over the targets. R2 for "squared_error".
+        With `early_stopping`, the share of the held-out rows' null loss that is explained at each evaluation: 1 - loss
+        / null loss, weighted, a mean over the targets. R2 for "squared_error".
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -208,7 +200,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     See Also
     --------
-    sklearn.linear_model.SGDRegressor : One row a step at a common step size; wants scaled data and a tuned `eta0`.
+    sklearn.linear_model.SGDRegressor : One row per step with a common step size; needs scaled data and a tuned `eta0`.
     sklearn.linear_model.ElasticNet : Coordinate descent for the squared error with L1 and L2.
     sklearn.linear_model.HuberRegressor, sklearn.linear_model.QuantileRegressor : Robust losses by general solvers.
     sklearn.linear_model.Ridge : Direct solvers; for up to a few hundred features as fast or faster.
@@ -223,18 +215,17 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     this is the textbook algorithm, and agrees with ``torch.optim.RMSprop(lr=learning_rate, alpha=decay_rate)`` on half
     the mean squared error to rounding.
 
-    Rows weighted by an integer are equivalent to repeated rows, and rows of weight 0 to removed ones. Where a batch
-    holds all rows the path is the same but for rounding; otherwise the solution is, and the path only in expectation:
-    other rows meet in a batch, and a weighted gradient is noisier than one of as many repeated rows.
+    Rows with an integer weight are equivalent to repeated rows, and rows of weight 0 to removed ones. Where a batch
+    holds all rows the path is the same but for rounding; otherwise the solution is the same, and the path is in
+    expectation: other rows share a batch, and a weighted gradient is noisier than that of as many repeated rows.
 
-    The average of the iterates is hardly ever exactly zero. With L1, a coefficient is published as zero if it rested
-    there through the last fifth of all steps: one that belongs at zero comes to rest, others never do for long.
+    An average of iterates is hardly ever exactly zero. With L1, a coefficient is reported as zero if it was zero in the
+    last fifth of all steps: one that belongs at zero comes to stay there, others do not.
 
     Collinear columns get one of their solutions, not that of least norm.
 
-    From scikit-learn 1.9 on, `set_callbacks` lets callbacks look on at each check of `fit` (not of `partial_fit`) and
-    stop it: a progress bar, scores, or your own. The model that they are given is what `fit` would publish if it
-    stopped there.
+    From scikit-learn 1.9 on, `set_callbacks` lets callbacks watch each evaluation of `fit` (not of `partial_fit`) and
+    stop it: a progress bar, scores, or your own. They get the model that `fit` would end with if it stopped there.
 
     References
     ----------
@@ -346,7 +337,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             Coefficients to start from; None starts from zero.
 
         intercept_init : float or array-like of shape (n_targets,), default=None
-            Intercept to start from; None starts where the model predicts the mean of `y` at the mean of `X` (with
+            Intercept to start from; None starts where the mean of `y` is predicted at the mean of `X` (with
             `standardize`) or from zero. Ignored without `fit_intercept`.
 
         Returns
@@ -378,19 +369,18 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             reason = self._fit(X, y, sample_weight, coef_init, intercept_init)
         if reason == "max_iter" and self.tol is not None:
             warnings.warn(
-                f"The loss was still improving by more than tol={self.tol} of what there is to gain when "
-                f"max_iter={self.max_iter} was reached. Increase max_iter, raise learning_rate, or raise tol.",
+                f"max_iter={self.max_iter} was reached while the loss was still improving by more than tol={self.tol} "
+                "of the null loss. Increase max_iter, raise learning_rate, or raise tol.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn from these rows in one pass, going on from where the last call arrived.
+        """Learn from these rows in one pass, going on from where the last call ended.
 
-        Keeps the optimizer's state, the step count and the average from call to call, and from `fit`. The first call
-        (or `fit`) also sets the units of `standardize` and of the weights, so that it should see typical rows, not just
-        a few.
+        The optimizer's state, the step count and the average go on from call to call, and from `fit`. The first call
+        (or `fit`) also sets the units of `standardize` and of the weights: it should see typical rows, not just a few.
 
         Parameters
         ----------
@@ -427,36 +417,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         array([1., 2., 3.])
         """
         self._validate_params()  # scikit-learn's decorator leaves it out once the model is fitted
-        if isinstance(self.schedule, str) and self.schedule in ENDING:
-            raise ValueError(
-                f"partial_fit cannot use schedule={self.schedule!r}, which must know the number of steps to come. Use "
-                "'constant', 'invsqrt' or a callable."
-            )
-        if self.early_stopping:
-            raise ValueError("partial_fit cannot use early_stopping=True: it has one pass only. Use fit.")
+        check_for_partial_fit(vars(self))
         with self._unchanged_on_failure():
             self._partial_fit(X, y, sample_weight)
         return self
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the target.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
-            `X @ coef_.T + intercept_`; float32 where the model and `X` are.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=REALS, reset=False)
-        coef: Any = self.coef_
-        if sparse.issparse(coef):
-            coef = coef.toarray().reshape((*np.shape(self.intercept_), -1))
-        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

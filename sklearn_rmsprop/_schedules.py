@@ -1,4 +1,4 @@
-"""How steps shrink: names to pure functions from step numbers (1, 2, ...) to step sizes."""
+"""How the step size decays: names to pure functions from step numbers (1, 2, ...) to step sizes."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ import numpy as np
 
 Schedule = Callable[[np.ndarray], np.ndarray]
 
-# Steps after which "invsqrt" has shrunk to 1 / sqrt(2): long enough to reach the optimum's neighbourhood at the full
-# rate, short enough that averaging starts to pay within an epoch of a few thousand rows.
+# Steps after which "invsqrt" has decayed to 1 / sqrt(2): enough to come near the optimum at the full rate, few enough
+# for the decay to help the average within an epoch of a few thousand rows.
 INVSQRT_STEPS = 100
 
 
 def constant(t: np.ndarray, n_steps: int) -> np.ndarray:
-    """Step sizes of 1 for ever."""
+    """Step sizes of 1."""
     return np.broadcast_to(1.0, t.shape)
 
 
@@ -33,7 +33,7 @@ def cosine(t: np.ndarray, n_steps: int) -> np.ndarray:
 
 SCHEDULES = {"constant": constant, "invsqrt": invsqrt, "linear": linear, "cosine": cosine}
 
-# Those that must know where the end is.
+# Those that must know the number of steps.
 ENDING = frozenset({"linear", "cosine"})
 
 
@@ -47,7 +47,7 @@ def make_schedule(schedule: str | Schedule, learning_rate: float, n_steps: int) 
         the step sizes themselves.
     learning_rate : float
     n_steps : int
-        Number of steps at which "linear" and "cosine" arrive at zero.
+        Number of steps at which "linear" and "cosine" reach zero.
 
     Returns
     -------

@@ -160,17 +160,17 @@ def measure_rows(
     target_values : bool
         Whether quantiles of the targets are needed; otherwise their moments are taken.
     n_values : int or None
-        The most rows whose targets are kept for quantiles, taken at equal distances; None keeps all.
+        The most rows whose targets are taken for quantiles, at equal distances; None takes all.
     """
     unit = mean_weight(weight, rows)
     relative = weight / unit if isinstance(weight, np.ndarray) else None
     known: dict[str, np.ndarray] = {}
     if target_values:
-        kept = rows
+        sampled = rows
         if n_values is not None and len(rows) > n_values:
-            kept = rows[np.linspace(0, len(rows) - 1, n_values).astype(np.intp)]
-        known["y_values"] = y[kept]
-        known["y_weight"] = np.ones(len(kept)) if relative is None else relative[kept]
+            sampled = rows[np.linspace(0, len(rows) - 1, n_values).astype(np.intp)]
+        known["y_values"] = y[sampled]
+        known["y_weight"] = np.ones(len(sampled)) if relative is None else relative[sampled]
     else:
         known["y_mean"], known["y_sd"] = moments_of(y, rows, relative)
     if sparse.issparse(X):

@@ -12,8 +12,7 @@ import numpy as np
 from sklearn_rmsprop._kernel._plan import ETA, Plan
 from sklearn_rmsprop._schedules import Schedule, make_schedule
 
-# decay_rate="auto" is 1 - AUTO_GAIN / t in step t (Mukkamala & Hein, 2017, who prove regret bounds for such decays;
-# they use 0.9 in their experiments).
+# decay_rate="auto" is 1 - AUTO_GAIN / t in step t (Mukkamala & Hein, 2017).
 AUTO_GAIN = 0.9
 
 

@@ -19,7 +19,7 @@ from sklearn_rmsprop import RMSpropRegressor
 
 callback = pytest.importorskip("sklearn.callback")
 
-HOOKS = ["setup", "begin fit", "begin check", "end check", "end fit", "teardown"]
+HOOKS = ["setup", "begin fit", "begin evaluation", "end evaluation", "end fit", "teardown"]
 
 
 class Recorder:
@@ -46,21 +46,21 @@ class Recorder:
         self.note("teardown", context)
 
     def models(self):
-        """Return the models received at the checks."""
+        """Return the models received at the evaluations."""
         return [received[3] for received in self.received[:-1]]
 
 
 class Stopper(Recorder):
-    """Asks to stop after so many checks."""
+    """Asks to stop after so many evaluations."""
 
-    def __init__(self, n_checks):
+    def __init__(self, n_evaluations):
         super().__init__()
-        self.n_checks = n_checks
+        self.n_evaluations = n_evaluations
 
     def on_fit_task_end(self, estimator, context, **arguments):
         # scikit-learn looks at the signature: without named arguments there is no model to make
         self.note(f"end {context.task_name}", context)
-        return self.calls.count("end check") == self.n_checks
+        return self.calls.count("end evaluation") == self.n_evaluations
 
 
 class Failing(Recorder):
@@ -98,15 +98,17 @@ def assert_nothing_left_behind(model):
     assert not [name for name in names if "callback" in name or "ctx" in name]
 
 
-@pytest.mark.parametrize(("n_rows", "max_iter", "n_checks"), [(5000, 12, 12), (500, 12, 2), (500, 14, 2), (32, 7, 1)])
-def test_a_task_for_the_fit_and_one_for_each_check(n_rows, max_iter, n_checks):
+@pytest.mark.parametrize(
+    ("n_rows", "max_iter", "n_evaluations"), [(5000, 12, 12), (500, 12, 2), (500, 14, 2), (32, 7, 1)]
+)
+def test_a_task_for_the_fit_and_one_for_each_evaluation(n_rows, max_iter, n_evaluations):
     recorder = Recorder()
     model = regressor(max_iter=max_iter).set_callbacks(recorder).fit(*problem(n_rows))
-    checks = ["begin check", "end check"] * n_checks
-    assert recorder.calls == ["setup", "begin fit", *checks, "end fit", "teardown"]
-    assert len(model.loss_curve_) == n_checks
-    assert recorder.contexts[0].max_subtasks == n_checks
-    assert [each.task_id for each in recorder.contexts[3:-2:2]] == list(range(n_checks))
+    evaluations = ["begin evaluation", "end evaluation"] * n_evaluations
+    assert recorder.calls == ["setup", "begin fit", *evaluations, "end fit", "teardown"]
+    assert len(model.loss_curve_) == n_evaluations
+    assert recorder.contexts[0].max_subtasks == n_evaluations
+    assert [each.task_id for each in recorder.contexts[3:-2:2]] == list(range(n_evaluations))
     assert_nothing_left_behind(model)
 
 
@@ -114,7 +116,7 @@ def test_a_fit_may_take_fewer_checks_than_it_is_allowed():
     recorder = Recorder()
     model = RMSpropRegressor(random_state=0).set_callbacks(recorder).fit(*problem(5000))
     assert recorder.contexts[0].max_subtasks == 1000
-    assert recorder.calls.count("end check") == model.n_iter_ < 50
+    assert recorder.calls.count("end evaluation") == model.n_iter_ < 50
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
@@ -205,7 +207,7 @@ def test_a_callback_stops_the_fit(max_iter):
     X, y = problem()
     stopper = Stopper(2)
     model = regressor(tol=1e-9, max_iter=max_iter).set_callbacks(stopper).fit(X, y)
-    assert stopper.calls[-3:] == ["end check", "end fit", "teardown"]
+    assert stopper.calls[-3:] == ["end evaluation", "end fit", "teardown"]
     assert_same_model(model, regressor(max_iter=14).fit(X, y))
 
 
@@ -236,7 +238,7 @@ def test_verbose_beside_callbacks(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["epoch", "7", "14", "21", "Stopped"]
     assert lines[-1] == "Stopped after 21 epochs: a callback asked for it."
-    assert recorder.calls.count("end check") == 3
+    assert recorder.calls.count("end evaluation") == 3
 
 
 @pytest.mark.parametrize("error", [RuntimeError("on purpose"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
@@ -268,7 +270,7 @@ def test_an_error_in_training_tears_down():
     model = regressor(schedule=lambda t: np.full(len(t), 1e300)).set_callbacks(recorder)
     with pytest.raises(ValueError, match="overflow"):
         model.fit(X, y)
-    assert recorder.calls == ["setup", "begin fit", "begin check", "teardown"]
+    assert recorder.calls == ["setup", "begin fit", "begin evaluation", "teardown"]
     assert_nothing_left_behind(model)
 
 
@@ -311,7 +313,7 @@ def test_callbacks_are_checked_and_can_be_taken_away():
 def test_scikit_learns_checks_with_a_callback_set():
     stopper = Stopper(1000)
     check_estimator(RMSpropRegressor(random_state=0).set_callbacks(stopper))
-    assert "end check" in stopper.calls
+    assert "end evaluation" in stopper.calls
 
 
 @pytest.mark.parametrize("weight", [None, np.repeat([1.0, 5.0], 250)], ids=["equal", "weighted"])

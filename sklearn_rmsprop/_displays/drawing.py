@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def new_axes(display: object, ax: "Axes | None") -> "Axes":
-    """The axes to draw on: those given or, of a new figure."""
+    """The axes to draw on: the given ones, or those of a new figure."""
     check_matplotlib_support(f"{type(display).__name__}.plot")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
@@ -17,7 +17,7 @@ def new_axes(display: object, ax: "Axes | None") -> "Axes":
 
 
 def styled(line_kw: dict[str, Any] | None, **default: Any) -> dict[str, Any]:
-    """Keyword arguments for a line: the user's, also under their short names (c for color), before the default."""
+    """Keyword arguments for a line: the defaults, and before them the user's, which may be short (c for color)."""
     from matplotlib.cbook import normalize_kwargs  # noqa: PLC0415
     from matplotlib.lines import Line2D  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ from sklearn_rmsprop._regressor import RMSpropRegressor
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# How the second axes are found again, to draw another model's scores on them.
+# The label by which the second axes are found again, to draw another model's scores on them.
 SCORE_AXES = "validation score"
 
 
@@ -26,14 +26,14 @@ class TrainingCurveDisplay:
 
     Parameters
     ----------
-    epochs : array-like of shape (n_checks,)
-        Epochs done at each check.
+    epochs : array-like of shape (n_evaluations,)
+        Epochs done at each evaluation of the loss.
 
-    loss : array-like of shape (n_checks,)
-        Training loss at each check.
+    loss : array-like of shape (n_evaluations,)
+        Training loss at each evaluation.
 
-    validation_scores : array-like of shape (at most n_checks,), default=None
-        Validation score at each check, or at the first of them.
+    validation_scores : array-like of shape (at most n_evaluations,), default=None
+        Validation score at each evaluation, or at the first of them.
 
     name : str, default=None
         What the legend calls the model.
@@ -44,7 +44,7 @@ class TrainingCurveDisplay:
         The loss.
 
     validation_line_ : matplotlib Line2D or None
-        The validation score, with a circle at the first of the best: the check whose model was published.
+        The validation score, with a circle at the best one (the first of several): the model is the one it belongs to.
 
     ax_ : matplotlib Axes
         Axes of the loss.
@@ -162,7 +162,7 @@ class TrainingCurveDisplay:
         self.figure_ = self.ax_.figure
         name = self.name if name is None else name
         epochs = np.asarray(self.epochs)
-        # each check can be seen until there are too many
+        # a point for each evaluation, unless there are too many to tell apart
         style = styled(line_kw, marker="." if len(epochs) <= 50 else None, label=name)
         (self.line_,) = self.ax_.plot(epochs, np.asarray(self.loss), **style)
         self.ax_.set(xlabel="Epoch", ylabel="Training loss")
@@ -203,7 +203,7 @@ def trained_regressor(estimator: BaseEstimator) -> RMSpropRegressor:
 
 
 def whole_numbers(ax: "Axes") -> None:
-    """Leave no fractions of an epoch on the axis, unless the user has chosen its ticks or its scale."""
+    """Label whole epochs only, unless the user has chosen the ticks or the scale of the axis."""
     from matplotlib.ticker import AutoLocator  # noqa: PLC0415
 
     locator = ax.xaxis.get_major_locator()
@@ -212,7 +212,7 @@ def whole_numbers(ax: "Axes") -> None:
 
 
 def score_axes(ax: "Axes") -> "Axes | None":
-    """The second axes that an earlier display has put upon `ax`."""
+    """The second axes that an earlier display has added to `ax`."""
     place = ax.get_position(original=True).bounds
     for other in ax.figure.axes:
         if other.get_label() == SCORE_AXES and other.get_position(original=True).bounds == place:
@@ -221,14 +221,14 @@ def score_axes(ax: "Axes") -> "Axes | None":
 
 
 def add_score_axes(ax: "Axes") -> "Axes":
-    """Second axes upon `ax`, with the same epochs."""
+    """Add second axes to `ax`, with the same epochs."""
     twin = ax.twinx()
     twin.set(label=SCORE_AXES, ylabel="Validation score")
     return twin
 
 
 def draw_legend(ax: "Axes") -> None:
-    """Name all lines in one legend, on top of everything."""
+    """Draw one legend for the lines of both axes."""
     every = [ax] if (twin := score_axes(ax)) is None else [ax, twin]
     handles = [handle for each in every for handle in each.get_legend_handles_labels()[0]]
     for each in every:

@@ -4,7 +4,7 @@
 
 #include "compiler.h"
 
-/* Rows per block: a block stays in the first-level cache between its two passes. */
+/* Rows per block: a block stays in the first-level cache between its two passes. Measured: 8 and 16 are slower. */
 enum { MOMENT_ROWS = 32 };
 
 /* The most columns whose moments are taken column by column, which is faster for few; with eight it takes as long. */
