@@ -12,7 +12,7 @@ ACTIVATED := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint docs bench bench-compare clean
+.PHONY: help demo test lint docs bench bench-compare sanitize ci-full clean
 .NOTPARALLEL:
 
 help:
@@ -22,6 +22,8 @@ help:
 	@echo 'make docs            build the documentation site'
 	@echo 'make bench           print the benchmark       (QUICK=1: under three minutes)'
 	@echo 'make bench-compare   is the hot path slower than at another revision? (REV=main)'
+	@echo 'make sanitize        run the fuzzer and some tests with AddressSanitizer and UndefinedBehaviorSanitizer (gcc, Linux)'
+	@echo 'make ci-full         check what takes too long for .ci/run: the sanitizers with all tests and five minutes of fuzzing'
 	@echo 'make clean           remove .venv and everything else that was made'
 	@echo 'PYTHON=python3.12 after any of them chooses the Python (3.11 or newer).'
 
@@ -50,6 +52,15 @@ bench: $(VENV)/.with-examples
 bench-compare: $(VENV)/.with-examples
 	@test -n "$(REV)" || { echo 'Which revision? make bench-compare REV=main' >&2; exit 2; }
 	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
+
+# The fuzzer and the tests run at the same time. With the build this takes up to two minutes on two idle cores.
+sanitize: $(VENV)/.with-test
+	.ci/sanitize 30 tests/test_invariants.py tests/test_statistics.py tests/test_shuffle.py -k 'not rows_are_short' $(ARGS)
+
+# All tests except those that do not run compiled code, and those that measure time or memory.
+ci-full: $(VENV)/.with-test
+	.ci/sanitize 300 tests sklearn_rmsprop --ignore=tests/test_benchmarks.py --ignore=tests/test_displays.py \
+	    --ignore=tests/test_documentation.py --ignore=tests/test_oracles.py --ignore=tests/test_project.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist diamonds.png .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -71,11 +71,11 @@ def test_lower_bounds_are_all_there_is():
 def test_commands_in_the_documents_exist(document):
     """The make targets and the extras that a reader is told to use."""
     text = text_of(document)
-    targets = set(re.findall(r"^(?:`|\| `)?make (\w+)", text, flags=re.MULTILINE))
+    targets = set(re.findall(r"^(?:`|\| `)?make ([\w-]+)", text, flags=re.MULTILINE))
     extras = set(re.findall(r'"\.\[([\w,]+)\]"', text))
     assert targets
     assert extras
-    assert targets <= set(re.findall(r"^(\w+):", text_of("Makefile"), flags=re.MULTILINE))
+    assert targets <= set(re.findall(r"^([\w-]+):", text_of("Makefile"), flags=re.MULTILINE))
     assert set(",".join(extras).split(",")) <= set(PROJECT["optional-dependencies"])
 
 
