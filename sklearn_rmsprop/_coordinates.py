@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_rmsprop._objective import Objective
-from sklearn_rmsprop._statistics import Statistics, Weight, median_distance, too_large, weighted_quantile
+from sklearn_rmsprop._statistics import Statistics, Weight, is_shared, median_distance, too_large, weighted_quantile
 
 # By how many roundings of its terms a sum that should be zero may differ from it: measured (docs/kernel_notes.md) up to
 # 51 for a million rows in one batch, and up to 4 for the standard deviation of a constant column.
@@ -23,8 +23,9 @@ SMALLEST_MAGNITUDE = 1e-30
 class Coordinates:
     """Origin and unit of the columns, the targets and the weights in the kernel.
 
-    The kernel's features are (x - x_mean) / x_unit and its targets (y - y_mean) / y_unit. Features are converted on the
-    fly, targets and weights in a copy.
+    The kernel's features are x - x_mean, and the steps of their coefficients are scaled by 1 / x_unit twice: once for
+    the gradient, once for the step. Its targets are (y - y_mean) / y_unit. Features are converted on the fly, targets
+    and weights in a copy.
 
     Attributes
     ----------
@@ -33,6 +34,10 @@ class Coordinates:
     y_mean, y_unit : (n_targets,)
     y_magnitude : (n_targets,), how large targets are before they are centred, in their unit: what they are rounded by
     weight_unit : mean weight of the rows that were measured
+    basis, inverse_basis : (n_features, n_features), or None
+        Whitened coordinates: the coefficients of the kernel's features are basis @ coordinates. The basis includes
+        1 / x_unit, so that steps are not scaled again.
+    columns : numbers of these columns in X; None: all of them in order
     """
 
     x_mean: np.ndarray | None
@@ -41,6 +46,32 @@ class Coordinates:
     y_unit: np.ndarray
     y_magnitude: np.ndarray
     weight_unit: float
+    basis: np.ndarray | None = None
+    inverse_basis: np.ndarray | None = None
+    columns: np.ndarray | None = None
+
+    def check(self) -> None:
+        """Raise a ValueError unless the arrays fit together, which they may not if somebody has replaced them."""
+        for name, like in (("x_mean", "x_unit"), ("y_mean", "y_unit"), ("y_magnitude", "y_unit")):
+            arrays = [getattr(self, like), getattr(self, name)]
+            if name == "x_mean" and arrays[1] is None:
+                arrays.pop()
+            for array in arrays:
+                if not isinstance(array, np.ndarray) or array.ndim != 1 or array.shape != np.shape(arrays[0]):
+                    raise ValueError(
+                        f"The coordinates' {name} and {like} must be one-dimensional arrays of the same length; got "
+                        f"{' and '.join(f'{type(a).__name__} of shape {np.shape(a)}' for a in arrays)}."
+                    )
+
+    def number_of(self, column: int) -> int:
+        """The number in X of one of these columns."""
+        return column if self.columns is None else int(self.columns[column])
+
+    def expand(self, coordinates: np.ndarray) -> np.ndarray:
+        """The coefficients and intercept of the kernel's features that these coordinates stand for."""
+        if self.basis is None:
+            return coordinates
+        return np.vstack((self.basis @ coordinates[:-1], coordinates[-1:]))
 
     def from_user(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
         """Coordinates (n_features + 1, n_targets) of a model in the user's units."""
@@ -48,42 +79,48 @@ class Coordinates:
         intercept = (intercept - self.y_mean) / self.y_unit
         if self.x_mean is not None:
             intercept = intercept + self.x_mean @ coef
-        return np.vstack((coef, intercept))
+        return np.vstack((coef if self.inverse_basis is None else self.inverse_basis @ coef, intercept))
 
     def to_user(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (n_features, n_targets) and intercepts in the user's units."""
+        coordinates = self.expand(coordinates)
         coef = coordinates[:-1] * self.y_unit
         intercept = self.y_mean + coordinates[-1] * self.y_unit
         return coef, intercept if self.x_mean is None else intercept - self.x_mean @ coef
 
     def target(self, y: np.ndarray) -> np.ndarray:
-        """The targets in the kernel's units."""
+        """The targets in the kernel's units. A column that is broadcast to several stays one if their units agree."""
+        if is_shared(y) and (self.y_mean == self.y_mean[0]).all() and (self.y_unit == self.y_unit[0]).all():
+            return np.broadcast_to((y[:, :1] - self.y_mean[0]) / self.y_unit[0], y.shape)
         result = y - self.y_mean
         result /= self.y_unit
         return result
 
-    def weight(self, weight: Weight, rows: np.ndarray) -> Weight:
+    def weight(self, weight: Weight, rows: np.ndarray, dtype: np.dtype) -> Weight:
         """The weights in the kernel's units.
 
         Raises
         ------
         ValueError
-            If those of all selected rows vanish, or one overflows, beside the weights of the first call.
+            If beside the weights of the first call those of all selected rows vanish, or one overflows. The squares
+            count: gradients are proportional to the weights, and the kernel squares them in this type.
         """
         with np.errstate(over="ignore", under="ignore"):
             result = weight / self.weight_unit
-        largest = result[rows].max() if isinstance(result, np.ndarray) else result
-        if not 0 < largest < np.inf:
+            largest = result[rows].max() if isinstance(result, np.ndarray) else result
+            square = np.square(np.asarray(largest).astype(dtype))
+        if not 0 < square < np.inf:
             raise ValueError(
                 "sample_weight must be on the scale of the first call's weights, whose mean was "
-                f"{self.weight_unit}; relative to that the largest one is {largest}."
+                f"{self.weight_unit}; relative to that the largest one is {largest}, whose square is not in the range "
+                f"of {dtype}."
             )
         return result
 
     def of_columns(self, places: np.ndarray) -> "Coordinates":
         """The coordinates of some of the columns."""
         x_mean = None if self.x_mean is None else self.x_mean[places]
-        return replace(self, x_mean=x_mean, x_unit=self.x_unit[places])
+        return replace(self, x_mean=x_mean, x_unit=self.x_unit[places], columns=places)
 
     def of_targets(self, targets: np.ndarray) -> "Coordinates":
         """The coordinates of some of the targets."""
@@ -93,7 +130,7 @@ class Coordinates:
     def inverse_unit(self, dtype: np.dtype, *, fit_intercept: bool) -> np.ndarray:
         """1 / unit of each coordinate, and 0 for an intercept that is not fitted: it does not move."""
         result = np.empty((len(self.x_unit) + 1, len(self.y_unit)), dtype)
-        result[:-1] = (1 / self.x_unit)[:, np.newaxis]
+        result[:-1] = 1 if self.basis is not None else (1 / self.x_unit)[:, np.newaxis]
         result[-1] = fit_intercept
         return result
 
@@ -108,6 +145,8 @@ class Coordinates:
         """
         distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
         magnitude = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
+        if self.basis is not None and self.x_mean is not None:
+            magnitude[:-1, 0] = np.sqrt(self.x_mean**2 @ self.basis**2)
         return (magnitude * self.rounding(dtype)).astype(dtype)
 
     def penalties(
@@ -124,7 +163,8 @@ class Coordinates:
         """
         if not objective.is_penalized:
             return None
-        per_feature = 1 / self.x_unit
+        # with a basis the L2 penalty acts on the coefficients, whose gradient is not in units of a coordinate
+        per_feature = np.ones(len(self.x_unit)) if self.basis is not None else 1 / self.x_unit
         if probability is not None:
             per_feature = per_feature / probability
         per_coordinate = np.append(per_feature, 0.0)[:, np.newaxis]

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_rmsprop._statistics import Weight
+from sklearn_rmsprop._statistics import Weight, is_shared
 
 # Data of these types is taken as it is; everything else becomes the first.
 REALS = (np.float64, np.float32)
@@ -20,6 +20,11 @@ MAX_ROWS = np.iinfo(np.uint32).max
 # Rows whose weight is below this share of the largest one are treated like rows of weight zero: relative to the mean
 # weight theirs would underflow.
 NEGLIGIBLE_WEIGHT = 1e-290
+
+INVALID_CSR = (
+    "X must be a valid sparse matrix: indptr must start at 0 and not decrease, indices must lie within X, and both "
+    "must be one-dimensional arrays of integers. Those passed are not, or point outside of X."
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,13 @@ class TrainingData:
         X: Any = self.X
         return X.nnz if sparse.issparse(X) else X.size
 
+    def of_targets(self, targets: np.ndarray) -> "TrainingData":
+        """The data with some of the targets; a column that is broadcast stays one."""
+        if is_shared(self.y):
+            n_targets = self.y[:1, targets].shape[1]
+            return replace(self, y=np.broadcast_to(self.y[:, :1], (len(self.y), n_targets)))
+        return replace(self, y=np.ascontiguousarray(self.y[:, targets]))
+
 
 def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, reset: bool) -> TrainingData:
     """Check what was passed to `fit` or `partial_fit`, by scikit-learn's rules and with its messages.
@@ -58,6 +70,7 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     """
     if sparse.issparse(y):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}.")
+    y = with_nan(y)
     X, y = validate_data(
         estimator, X, y, accept_sparse="csr", dtype=dtype, order="C", multi_output=True, y_numeric=True, reset=reset
     )
@@ -67,9 +80,6 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     X = checked_csr(X) if sparse.issparse(X) else np.require(X, requirements=["C", "A"])
     flat = y.ndim == 1
     y = np.require(y, np.float64, ["C", "A"]).reshape(n_rows, -1)
-    if not np.isfinite(y.sum()):
-        # scikit-learn looks at an object array before None and the like become NaN
-        check_array(y, input_name="y")
     weight = checked_weight(sample_weight, n_rows)
     rows = np.arange(n_rows, dtype=np.uint32)
     if isinstance(weight, np.ndarray):
@@ -77,25 +87,53 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     return TrainingData(X, y, weight, rows, flat)
 
 
+def with_nan(y: Any) -> Any:
+    """The targets with NaN in place of None and pandas' NA, which scikit-learn then rejects in the same words."""
+    if y is None or getattr(y, "dtype", object) != np.dtype(object):
+        return y
+    values = np.array(y)
+    if values.dtype.kind != "O":
+        return y
+    missing = [value is None or type(value).__name__ in ("NAType", "NaTType") for value in values.ravel()]
+    values[np.reshape(missing, values.shape)] = np.nan
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        return y  # for scikit-learn to reject
+
+
 def checked_csr(X: sparse.csr_matrix) -> sparse.csr_matrix:
-    """X with indices of one signed type that lie within it: compiled code would read beyond its memory otherwise."""
+    """X with indices of one signed type that lie within it: compiled code would read beyond its memory otherwise.
+
+    Raises
+    ------
+    ValueError
+        If an index points outside of X.
+    """
     data, indices, indptr = X.data, X.indices, X.indptr
+    arrays = all(isinstance(array, np.ndarray) and array.ndim == 1 for array in (data, indices, indptr))
     if (
-        len(indptr) != X.shape[0] + 1
-        or indptr[0] < 0
+        not arrays
+        or indices.dtype.kind not in "iu"
+        or indptr.dtype.kind not in "iu"
+        or len(indptr) != X.shape[0] + 1
+        or indptr[0] != 0
         or indptr[-1] > min(len(indices), len(data))
         or (indptr[1:] < indptr[:-1]).any()
-        or (len(indices) and (indices.min() < 0 or indices.max() >= X.shape[1]))
     ):
-        raise ValueError("X must be a valid sparse matrix; its indices or indptr point outside of it.")
+        raise ValueError(INVALID_CSR)
+    n_stored = int(indptr[-1])
+    if not n_stored == len(indices) == len(data):
+        data, indices = data[:n_stored], indices[:n_stored]
+    if n_stored and (indices.min() < 0 or indices.max() >= X.shape[1]):
+        raise ValueError(INVALID_CSR)
     index = np.int32 if indices.dtype == indptr.dtype == np.int32 else np.int64
-    n_stored = min(len(indices), len(data))
     as_needed = (
-        np.require(data[:n_stored], requirements=["C", "A"]),
-        np.require(indices[:n_stored], index, ["C", "A"]),
+        np.require(data, requirements=["C", "A"]),
+        np.require(indices, index, ["C", "A"]),
         np.require(indptr, index, ["C", "A"]),
     )
-    if all(new is old for new, old in zip(as_needed, (data, indices, indptr), strict=True)):
+    if all(new is old for new, old in zip(as_needed, (X.data, X.indices, X.indptr), strict=True)):
         return X
     return make_csr(X.shape, *as_needed)
 
@@ -152,37 +190,51 @@ def checked_start(data: TrainingData, coef_init, intercept_init) -> tuple[np.nda
     n_features, n_targets = data.X.shape[1], data.y.shape[1]
     coef = intercept = None
     if coef_init is not None:
-        coef = checked_coef("coef_init", coef_init, n_features, n_targets, flat=data.flat)
+        coef = checked_coef("coef_init", coef_init, n_features, n_targets)
     if intercept_init is not None:
-        intercept = checked_intercept("intercept_init", intercept_init, n_targets, flat=data.flat)
+        intercept = checked_intercept("intercept_init", intercept_init, n_targets)
     return coef, intercept
 
 
-def checked_coef(name: str, value, n_features: int, n_targets: int, *, flat: bool) -> np.ndarray:
+def checked_coef(name: str, value, n_features: int, n_targets: int) -> np.ndarray:
     """Coefficients that the user has given, as (n_features, n_targets) float64; sparse ones become dense."""
     if sparse.issparse(value):
         value = value.toarray()
-    shapes = ((n_features,), (1, n_features)) if flat else ((n_targets, n_features),)
-    return _checked_numbers(name, value, shapes).reshape(n_targets, n_features).T
+    return _checked_numbers(name, value, coef_shapes(n_features, n_targets)).reshape(n_targets, n_features).T
 
 
-def checked_intercept(name: str, value, n_targets: int, *, flat: bool) -> np.ndarray:
+def checked_intercept(name: str, value, n_targets: int) -> np.ndarray:
     """Intercepts that the user has given, as (n_targets,) float64."""
-    return _checked_numbers(name, value, ((), (1,)) if flat else ((n_targets,),)).reshape(n_targets)
+    return _checked_numbers(name, value, intercept_shapes(n_targets)).reshape(n_targets)
+
+
+def coef_shapes(n_features: int, n_targets: int) -> tuple[tuple[int, ...], ...]:
+    """The shapes that coefficients may have: one target may have a dimension of its own or none."""
+    return ((n_features,), (1, n_features)) if n_targets == 1 else ((n_targets, n_features),)
+
+
+def intercept_shapes(n_targets: int) -> tuple[tuple[int, ...], ...]:
+    """The shapes that intercepts may have."""
+    return ((), (1,)) if n_targets == 1 else ((n_targets,),)
+
+
+def check_shape(name: str, shape: tuple[int, ...], shapes: tuple[tuple[int, ...], ...]) -> None:
+    """Raise a ValueError unless the shape is one of these."""
+    if shape not in shapes:
+        origin = " (the earlier fit's with warm_start=True)" if name.endswith("_init") else ""
+        raise ValueError(
+            f"{name}{origin} must have shape {' or '.join(map(str, shapes))} for this X and y; got {shape}."
+        )
 
 
 def _checked_numbers(name: str, value, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Finite numbers as float64, of one of these shapes, the first of which is that of the fitted attribute."""
+    """Finite numbers as float64, of one of these shapes."""
     if not isinstance(value, Real):
         value = check_array(
             value, ensure_2d=False, allow_nd=True, ensure_min_samples=0, dtype=np.float64, input_name=name
         )
     value = np.asarray(value, dtype=np.float64)
-    if value.shape not in shapes:
-        raise ValueError(
-            f"{name} (the earlier fit's with warm_start=True) must have shape {' or '.join(map(str, shapes))} "
-            f"for this X and y; got {value.shape}."
-        )
+    check_shape(name, value.shape, shapes)
     if not np.isfinite(value).all():
         raise ValueError(f"{name} must be finite; got {value}.")
     return value

@@ -1,76 +1,69 @@
 """The fitting engine, without an estimator: measure the rows, start a state, run steps, train, read off coefficients.
 
-The functions take values and return values: no argument is changed, but for the working memory of the problem's rows. A
-fit is `measure`, `start`, `pose`, `train` and `coefficients`, in this order.
+The functions take values and return values: no argument is changed, except the working memory of the problem's rows,
+and the state given to `train_one_pass`. A fit is `measure`, `coordinates_of`, `start`, `pose`, `train` and
+`coefficients`, in this order.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
 
 import numpy as np
 
+from sklearn_rmsprop._batches import make_batches
 from sklearn_rmsprop._coordinates import Coordinates, make_coordinates
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._monitor import History, Monitor
-from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._problem import Problem, make_problem
+from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows
 from sklearn_rmsprop._stopping import N_REDUCTIONS, Reason, Stopping
-from sklearn_rmsprop._update import UpdateRule
 from sklearn_rmsprop._validation import HeldOut
+from sklearn_rmsprop._whitening import whitened
 
 # The loss is evaluated after each epoch, but after at least so many steps: on tiny data an epoch is two steps, in which
-# the loss hardly changes, and the rule would stop at once. With 50 steps, such fits ended with twice the excess loss.
+# the loss hardly changes, and the rule would stop at once. With 50 steps, such fits ended with a larger excess loss.
 STEPS_PER_EVALUATION = 100
 
+# The basis of whitened coordinates needs at least so many rows for each column (in `fit`, with "auto"): with fewer than
+# two, the smallest eigenvalues of the correlation are far too small, whatever the columns are.
+ROWS_PER_COLUMN = 3
 
-@dataclass(frozen=True)
-class Settings:
-    """What the parameters of the estimator say about a fit."""
-
-    objective: Objective
-    rule: UpdateRule
-    batch_size: int | None
-    max_iter: int
-    tol: float | None
-    n_iter_no_change: int
-    standardize: bool
-    fit_intercept: bool
-    shuffle: bool
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Self:
-        """The settings that parameters of the estimator's names stand for."""
-        own = ("batch_size", "max_iter", "tol", "n_iter_no_change", "standardize", "fit_intercept", "shuffle")
-        return cls(Objective.of(parameters), UpdateRule.of(parameters), *(parameters[name] for name in own))
-
-    def one_pass(self) -> "Settings":
-        """The same for one pass over the rows, without a rule that stops it earlier."""
-        return replace(self, max_iter=1, tol=None)
+# Coefficients of standardized columns and targets stay below this, also for a while in training, unless it diverges.
+LARGEST_COEFFICIENT = 1e6
 
 
-def measure(data: TrainingData, settings: Settings, *, n_target_values: int | None = None) -> Statistics:
+def measure(
+    data: TrainingData, settings: Settings, *, n_target_values: int | None = None, count_entries: bool = False
+) -> Statistics:
     """The statistics of the rows that their coordinates are made of; those of several blocks can be merged.
 
-    `n_target_values`: the most targets to take for quantiles, which a robust loss needs; None takes all.
+    Parameters
+    ----------
+    data : TrainingData
+    settings : Settings
+    n_target_values : int or None
+        The most targets to take for quantiles, which a robust loss needs; None takes all.
+    count_entries : bool
+        Whether to count the rows in which a column of sparse rows has an entry: `visit_probability` needs it.
     """
     return measure_rows(
-        data.X if settings.standardize else None,
+        data.X if settings.standardize or count_entries else None,
         data.y,
         data.weight,
         data.rows,
         target_values=settings.objective.target_quantile is not None,
+        with_correlation=settings.may_whiten(data),
         n_values=n_target_values,
+        count_entries=count_entries,
     )
 
 
 def coordinates_of(statistics: Statistics, data: TrainingData, settings: Settings) -> Coordinates:
     """The coordinates in which to fit rows that have these statistics; `data` tells only their type and width."""
-    return make_coordinates(
+    coordinates = make_coordinates(
         statistics,
         data.X.dtype,
         data.X.shape[1],
@@ -78,6 +71,13 @@ def coordinates_of(statistics: Statistics, data: TrainingData, settings: Setting
         fit_intercept=settings.fit_intercept,
         target_quantile=settings.objective.target_quantile,
     )
+    if statistics.x_correlation is None or (settings.whiten == "auto" and not enough_rows(statistics)):
+        return coordinates
+    l2 = 0.0
+    if settings.objective.alpha_l2 > 0:
+        with np.errstate(all="ignore"):  # a penalty that overflows is rejected where it is used
+            l2 = float(settings.objective.strengths(coordinates.y_unit)[1].mean())
+    return whitened(coordinates, statistics, dtype=data.X.dtype, always=settings.whiten is True, l2=l2)
 
 
 def start(
@@ -117,14 +117,56 @@ def start(
     return State.start(point, data.X.dtype, generator, bias_correction=settings.rule.bias_correction)
 
 
-def pose(data: TrainingData, coordinates: Coordinates, settings: Settings) -> Problem:
-    """The problem of fitting these rows, in these coordinates, ready for the kernel."""
+def enough_rows(statistics: Statistics) -> bool:
+    """Whether the correlation of the columns is that of more than a few rows."""
+    return bool(statistics.n_distinct >= ROWS_PER_COLUMN * len(statistics.x_correlation))
+
+
+def first_coordinates(data: TrainingData, settings: Settings) -> tuple[Coordinates, Statistics | None]:
+    """The coordinates for a stream, and the statistics of its rows if more of them are needed for a basis."""
+    statistics = measure(data, settings)
+    if statistics.x_correlation is None or enough_rows(statistics):
+        return coordinates_of(statistics, data, settings), None
+    return coordinates_of(replace(statistics, x_correlation=None), data, settings), statistics
+
+
+def next_coordinates(
+    data: TrainingData, settings: Settings, coordinates: Coordinates, state: State, statistics: Statistics | None
+) -> tuple[Coordinates, State, Statistics | None]:
+    """The coordinates for a further call of a stream, the state in them, and the statistics if more rows are needed.
+
+    With enough rows, coordinates are made anew of all rows so far, with a basis. A basis is left when an L1 penalty has
+    been set, which needs the columns' own axes.
+    """
+    may_whiten = settings.may_whiten(data)
+    new = coordinates
+    if statistics is not None and may_whiten:
+        latest = measure(data, settings)
+        same_kind = (latest.y_values is None) == (statistics.y_values is None)  # or the loss has changed
+        statistics = Statistics.merge([statistics, latest]) if same_kind else latest
+        if enough_rows(statistics):
+            new, statistics = coordinates_of(statistics, data, settings), None
+    elif coordinates.basis is not None and settings.objective.alpha_l1 > 0:
+        new = replace(coordinates, basis=None, inverse_basis=None)
+    if new is not coordinates:
+        points = (new.from_user(*coordinates.to_user(p.astype(np.float64))) for p in (state.coef, state.average))
+        state = state.restarted_at(*points)
+    return new, state, statistics
+
+
+def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in_stream: bool = False) -> Problem:
+    """The problem of fitting these rows, in these coordinates, ready for the kernel.
+
+    `in_stream`: whether these are the rows of one call of many.
+    """
+    with_target = not settings.objective.kind.robust
+    batches = make_batches(data, coordinates, settings.batch_size, with_target=with_target, in_stream=in_stream)
     return make_problem(
         data,
         coordinates,
         settings.objective,
+        batches,
         fit_intercept=settings.fit_intercept,
-        batch_size=settings.batch_size,
         shuffle=settings.shuffle,
     )
 
@@ -138,10 +180,15 @@ def coefficients(state: State, coordinates: Coordinates) -> tuple[np.ndarray, np
         If they overflow.
     """
     dtype = state.coef.dtype
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         coef, intercept = (array.astype(dtype, copy=False) for array in coordinates.to_user(state.reported()))
-    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-        raise ValueError(f"The coefficients overflow {dtype}. Scale X and y, or pass X as float64.")
+    if not np.isfinite(coef).all():
+        column = coordinates.number_of(int(np.flatnonzero(~np.isfinite(coef).all(axis=1))[0]))
+        raise ValueError(
+            f"X is too small beside y: the coefficient of column {column} overflows {dtype}. {advice(dtype)}"
+        )
+    if not np.isfinite(intercept).all():
+        raise ValueError(f"The intercept overflows {dtype}. {advice(dtype)}")
     return coef, intercept
 
 
@@ -233,7 +280,7 @@ def train(
         losses = problem.evaluate(coef, problem.evaluation_rows)
         history.add(n_epochs, problem.in_user_units(losses))
         if not math.isfinite(sum(losses.tolist())):
-            raise _overflow(state, history)
+            raise _overflow(problem, state, history)
         if held_out is None:
             best = state
         else:
@@ -248,7 +295,7 @@ def train(
         if stopping.rate_factor < rate_factor:
             state = state.forgetting(stopping.rate_factor / rate_factor)
     if not state.is_finite():
-        raise _overflow(state, history)
+        raise _overflow(problem, state, history)
     return problem.state_off_rows(best), history, stopping.reason
 
 
@@ -263,14 +310,14 @@ def train_one_pass(
     """
     settings = settings.one_pass()
     narrow, columns = data, None
-    if settings.rule.momentum == 0 and coordinates.x_mean is None:
+    if settings.rule.momentum == 0 and coordinates.x_mean is None and coordinates.basis is None:
         narrow, columns = only_columns_with_entries(data)
     if columns is None:
-        later, history, _ = train(pose(data, coordinates, settings), state, settings, monitor)
+        later, history, _ = train(pose(data, coordinates, settings, in_stream=True), state, settings, monitor)
         return later, history
     places = np.append(columns, data.X.shape[1])
     part = state.of_coordinates(places)
-    problem = pose(narrow, coordinates.of_columns(columns), settings)
+    problem = pose(narrow, coordinates.of_columns(columns), settings, in_stream=True)
     steps = np.arange(state.t + 1, state.t + problem.steps_per_epoch + 1)
     decays = {
         "average_decay": float(settings.rule.average_decay(steps - state.forgotten).prod()),
@@ -315,25 +362,40 @@ def _stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | Non
 def _advance(
     problem: Problem, state: State, settings: Settings, n_steps: int, rate_factor: float | np.ndarray
 ) -> State:
-    """The state after `n_steps` more steps. States here have the origin of the problem's rows."""
+    """The state after `n_steps` more steps. The states are those of `state_on_rows`."""
     rule, rows = settings.rule, problem.rows
-    of_targets = rate_factor if isinstance(rate_factor, np.ndarray) else None
+    if isinstance(rate_factor, np.ndarray) and rate_factor.size == 1:
+        rate_factor = float(rate_factor.item())  # the kernel has factors for several targets only
+    of_targets = None
+    if isinstance(rate_factor, np.ndarray):
+        of_targets, rate_factor = rate_factor, 1.0
     rows.load(state, of_targets)
     rate = rule.step_sizes(settings.max_iter * problem.steps_per_epoch)(np.arange(state.t + 1, state.t + n_steps + 1))
-    plan = rule.plan(
-        state.t, rate if of_targets is not None else rate_factor * rate, forgotten=state.forgotten, lazy=rows.lazy
-    )
+    plan = rule.plan(state.t, rate_factor * rate, forgotten=state.forgotten, lazy=rows.lazy)
     decay_product = run_steps(
-        rows, problem.loss, plan, batch_size=problem.batch_size, decay_product=state.decay_product
+        rows, problem.loss, plan, batch_size=problem.batches.size, decay_product=state.decay_product
     )
     later = state.after(rows.store(moments=rule.uses_moments), n_steps, decay_product)
     rows.stored_as(later, of_targets)
     return later
 
 
-def _overflow(state: State, history: History) -> ValueError:
+def _overflow(problem: Problem, state: State, history: History) -> ValueError:
     """The error to raise where numbers are no longer finite."""
+    coordinates, dtype = problem.coordinates, state.coef.dtype
+    # Once a coefficient has overflowed, all others may. The smallest column needs the largest coefficient.
+    column = int(np.argmin(coordinates.x_unit))
+    if coordinates.x_unit[column] * np.finfo(dtype).max < LARGEST_COEFFICIENT:
+        return ValueError(
+            f"X is too small: the coefficient of column {coordinates.number_of(column)} overflows {dtype} in training. "
+            f"{advice(dtype)}"
+        )
     return ValueError(
         f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
         "longer finite. Scale X and y, or pass float64, or lower learning_rate."
     )
+
+
+def advice(dtype: np.dtype) -> str:
+    """What to do where numbers of this type have overflowed."""
+    return "Scale X and y, or pass X as float64." if dtype == np.float32 else "Scale X and y."

@@ -1,7 +1,8 @@
-"""What a fitted estimator holds: how its attributes are set, stored and loaded, how they predict and train further."""
+"""What a fitted estimator holds: how attributes are set, stored and loaded, predict, and let training go on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,22 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_rmsprop._coordinates import Coordinates
-from sklearn_rmsprop._data import REALS, checked_coef, checked_intercept
+from sklearn_rmsprop._data import (
+    REALS,
+    check_shape,
+    checked_coef,
+    checked_csr,
+    checked_intercept,
+    coef_shapes,
+    intercept_shapes,
+)
 from sklearn_rmsprop._engine import coefficients
 from sklearn_rmsprop._kernel._memory import fingerprint
 from sklearn_rmsprop._monitor import History
 from sklearn_rmsprop._state import State
+from sklearn_rmsprop._statistics import Statistics
 
-# The number of the format in which a fitted model is stored. Whoever changes what is stored takes the next one.
+# The number of the format in which a fitted model is stored. Increase it when what is stored changes.
 STORAGE_FORMAT = 1
 
 
@@ -25,8 +35,9 @@ class FittedModel:
     """Mixin of the estimator with all that reads and writes the fitted attributes.
 
     Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_epochs`, the epochs
-    done at each point of `loss_curve_`, and `_set_coefficients`, the fingerprint of `coef_` and `intercept_` as they
-    were set.
+    done at each point of `loss_curve_`, `_flat`, whether `coef_` is one-dimensional, `_set_coefficients`, the
+    fingerprint of `coef_` and `intercept_` as they were set, and `_statistics`, those of all rows so far while
+    `partial_fit` still waits for more to make a basis of.
     """
 
     coef_: Any
@@ -35,9 +46,11 @@ class FittedModel:
     momentum: float
     centered: bool
     _epochs: list[int]
+    _flat: bool
     _state: State
     _coordinates: Coordinates
-    _set_coefficients: tuple[int, ...] | None
+    _statistics: Statistics | None
+    _set_coefficients: tuple[Any, ...] | None
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the target.
@@ -53,11 +66,11 @@ class FittedModel:
             `X @ coef_.T + intercept_`; float32 where the model and `X` are.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc", "coo"), dtype=REALS, reset=False)
-        coef: Any = self.coef_
-        if sparse.issparse(coef):
-            coef = coef.toarray().reshape((*np.shape(self.intercept_), -1))
-        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
+        rows: Any = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=REALS, reset=False)
+        if sparse.issparse(rows) and rows.format == "csr":
+            rows = checked_csr(rows)
+        coef, intercept = self._to_predict_with()
+        return safe_sparse_dot(rows, coef.T, dense_output=True) + intercept
 
     def _set_fitted(
         self,
@@ -68,7 +81,7 @@ class FittedModel:
         flat: bool,
         before: History | None = None,
     ) -> None:
-        """Set the fitted attributes, once it is sure that all can be set.
+        """Set the fitted attributes; raises before any is set.
 
         `flat`: whether the coefficients are one-dimensional; `before`: what earlier calls of `partial_fit` recorded.
         """
@@ -85,24 +98,47 @@ class FittedModel:
         self._epochs = history.epochs
         self._coordinates = coordinates
         self._state = state.without_unused(momentum=self.momentum, centered=self.centered)
-        self._set_coefficients = self._fingerprint()
+        self._flat = flat
+        self._set_coefficients = self._fingerprint(self._state)
 
-    def _state_to_go_on_from(self) -> State:
-        """The state that training goes on from: moved to `coef_` and `intercept_` if the user has changed these."""
-        if self._fingerprint() == self._set_coefficients:
-            return self._state
-        n_coordinates, n_targets = self._state.coef.shape
-        flat = np.ndim(self.intercept_) == 0
-        coef = checked_coef("coef_", self.coef_, n_coordinates - 1, n_targets, flat=flat)
-        intercept = checked_intercept("intercept_", self.intercept_, n_targets, flat=flat)
-        return self._state.at_point(self._coordinates.from_user(coef, intercept))
+    def _to_go_on_from(self) -> tuple[State, Coordinates]:
+        """State and coordinates that training goes on from; the state is moved to `coef_` and `intercept_` if the user
+        has changed these.
 
-    def _fingerprint(self) -> tuple[int, ...] | None:
-        """Numbers that change with `coef_` and `intercept_`; None where these are no arrays of the type that we set."""
+        Raises
+        ------
+        ValueError
+            If these do not belong together.
+        """
+        state, coordinates = self._state, self._coordinates  # read once: another thread may replace them
+        n_features, n_targets = np.size(coordinates.x_unit), np.size(coordinates.y_unit)
+        coordinates.check()
+        state.check(n_features, n_targets)
+        if self._fingerprint(state) == self._set_coefficients:
+            return state, coordinates
+        coef = checked_coef("coef_", self.coef_, n_features, n_targets)
+        intercept = checked_intercept("intercept_", self.intercept_, n_targets)
+        return state.at_point(coordinates.from_user(coef, intercept)), coordinates
+
+    def _to_predict_with(self) -> tuple[np.ndarray, np.ndarray]:
+        """`coef_` and `intercept_` as arrays of the shapes that `fit` sets, also where the user has assigned others."""
+        coef: Any = self.coef_
+        coef = np.asarray(coef.toarray() if sparse.issparse(coef) else coef)
+        intercept = np.asarray(self.intercept_)
+        if not hasattr(self, "_flat"):  # both have been set by hand
+            return coef.reshape((*intercept.shape, -1)) if sparse.issparse(self.coef_) else coef, intercept
+        n_features, n_targets = np.size(self._coordinates.x_unit), np.size(self._coordinates.y_unit)
+        check_shape("coef_", coef.shape, coef_shapes(n_features, n_targets))
+        check_shape("intercept_", intercept.shape, intercept_shapes(n_targets))
+        shape = () if self._flat else (n_targets,)
+        return coef.reshape(*shape, n_features), intercept.reshape(shape)
+
+    def _fingerprint(self, state: State) -> tuple[Any, ...] | None:
+        """What changes with `coef_` and `intercept_`; None where these are no arrays of the type that we set."""
         arrays = self.coef_, np.asarray(self.intercept_)
-        if not all(isinstance(array, np.ndarray) and array.dtype == self._state.coef.dtype for array in arrays):
+        if not all(isinstance(array, np.ndarray) and array.dtype == state.coef.dtype for array in arrays):
             return None
-        return tuple(fingerprint(np.ascontiguousarray(array)) for array in arrays)
+        return tuple((array.shape, fingerprint(np.require(array, requirements=["C", "A", "E"]))) for array in arrays)
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:
@@ -115,29 +151,31 @@ class FittedModel:
             raise
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is stored of the estimator, and what `copy.copy` copies: nothing that both would write to.
+        """What is stored of the estimator, and what `copy.copy` copies: no list or array that both would share.
 
-        `coef_` is left out where it follows from the rest.
+        `coef_` is left out if it can be computed from the state.
         """
         stored: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         if "_state" in stored:
             stored["_format"] = STORAGE_FORMAT
             stored["_state"] = self._state.copy()
             stored["loss_curve_"], stored["_epochs"] = self.loss_curve_[:], self._epochs[:]
-            if self._fingerprint() == self._set_coefficients:
-                stored["coef_"] = "flat" if self.coef_.ndim == 1 else "by target"
+            stored["coef_"], stored["intercept_"] = copy(self.coef_), copy(self.intercept_)
+            if self._fingerprint(self._state) == self._set_coefficients:
+                del stored["coef_"]
         return stored
 
     def __setstate__(self, stored: dict[str, Any]) -> None:
         stored = dict(stored)
         found = stored.pop("_format", None)
-        if "_state" in stored:
-            if found != STORAGE_FORMAT:
-                raise ValueError(
-                    f"This {type(self).__name__} was stored in format {found}, and this version of sklearn-rmsprop "
-                    f"reads format {STORAGE_FORMAT} only. Load it with the version that stored it, or fit it anew."
-                )
-            if isinstance(shape := stored["coef_"], str):
-                coef = coefficients(stored["_state"], stored["_coordinates"])[0]
-                stored["coef_"] = coef[:, 0] if shape == "flat" else np.ascontiguousarray(coef.T)
+        if "_state" in stored and found != STORAGE_FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was stored in format {found}, and this version of sklearn-rmsprop "
+                f"reads format {STORAGE_FORMAT} only. Load it with the version that stored it, or fit it anew."
+            )
         super().__setstate__(stored)  # type: ignore[misc]
+        if "_state" in stored and "coef_" not in stored:
+            coef = coefficients(self._state, self._coordinates)[0]
+            self.coef_ = coef[:, 0] if self._flat else np.ascontiguousarray(coef.T)
+            # on another processor the last bits may differ, which is no change by the user
+            self._set_coefficients = self._fingerprint(self._state)

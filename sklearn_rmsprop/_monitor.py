@@ -1,6 +1,6 @@
-"""Who watches while a model is trained: `verbose`, and scikit-learn's callbacks.
+"""Hooks that observe training: `verbose`, and scikit-learn's callbacks.
 
-Monitors do not know the kernel, and the engine does not know the estimator: only a monitor may hold one.
+Only monitors may hold the estimator: the engine does not know it.
 """
 
 import math
@@ -54,7 +54,7 @@ class History:
         return History(self.epochs[:], self.loss_curve[:], None if scores is None else scores[:])
 
     def then(self, later: "History") -> "History":
-        """This run and a later one; the lists grow in place, for streams of very many calls."""
+        """This run and a later one. Extends the lists in place, so that a long stream costs no copies."""
         n_before = self.n_iter
         self.epochs.extend([n_before + epoch for epoch in later.epochs])
         self.loss_curve.extend(later.loss_curve)

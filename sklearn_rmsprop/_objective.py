@@ -95,8 +95,8 @@ class Objective:
 
     def strengths(self, y_unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Factors of |coef|_1 and |coef|^2 / 2 in the kernel's loss, per target."""
-        unit = self.loss_unit(y_unit)
-        return self.alpha_l1 * y_unit / unit, self.alpha_l2 * y_unit**2 / unit
+        degree = self.kind.degree  # not divided by loss_unit(y_unit), which may underflow
+        return self.alpha_l1 / y_unit ** (degree - 1), self.alpha_l2 * y_unit ** (2 - degree)
 
     def penalty(self, coef: np.ndarray, y_unit: np.ndarray) -> np.ndarray:
         """The penalty of coefficients (n_features, n_targets), per target."""

@@ -2,12 +2,14 @@
 evaluation."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from sklearn_rmsprop._batches import Batches
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._kernel._csr_rows import CSRRows
@@ -16,22 +18,18 @@ from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._kernel._rows import Rows
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._state import State
-from sklearn_rmsprop._statistics import Weight, count_nonzero_rows, visit_probability
+from sklearn_rmsprop._statistics import Weight, count_nonzero_rows, sample_evenly, visit_probability
 
-# The loss is evaluated on so many rows; all rows in each evaluation would take a tenth to half of an epoch. What a
-# sample says about an improvement has an error of about sqrt(excess loss / rows), and it may lack rare rows: so when it
-# shows no more improvement, all rows decide (see Stopping).
+# The loss is evaluated on at most so many rows; all rows in each evaluation would take a tenth to half of an epoch.
+# What a sample says about an improvement has an error of about sqrt(excess loss / rows), and it may lack rare rows: so
+# when it shows no improvement, the loss on all rows decides (see Stopping).
 #
-# The loss of each row just before its step needs no rows of its own. That was tried and removed: it is not
-# the loss of the averaged iterate but lies above it as far as single steps are long, and goes on falling while these
-# shrink.
+# Using each row's loss just before its step was tried and removed: it is the loss of the iterate, which lies above that
+# of the average, and falls as the steps shrink.
 MOST_EVALUATION_ROWS = 4096
 
 # Long rows: limit the sample by the number of values instead, but use at least FEWEST_EVALUATION_ROWS rows.
 EVALUATION_VALUES, FEWEST_EVALUATION_ROWS = 1 << 18, 1024
-
-# So many rows of the sample are neighbours: such are read faster.
-NEIGHBOURS = 8
 
 
 @dataclass(frozen=True)
@@ -41,30 +39,33 @@ class Problem:
     Attributes
     ----------
     rows : the rows in the kernel's coordinates, with the working copy of a state
-    objective, y_unit : loss and penalty in the user's units, and the unit of the targets, (n_targets,)
+    objective, coordinates : loss and penalty in the user's units, and the coordinates of the fit
     loss : the loss in the kernel's units
     y, weight : targets and weights in the kernel's units
-    rows_in_all, evaluation_rows : numbers of the rows that take part, and of those on which the loss is evaluated
-    batch_size : rows per step
-    origin : (n_features,), by what a state is centred that the rows are not; None: both alike
+    rows_in_all, evaluation_rows : indices of the rows that take part, and of those on which the loss is evaluated
+    origin : (n_features,), the mean that the coordinates subtract but the rows do not; None if there is none
+    data, batches, fit_intercept, shuffle : what the problem was made of, as in `make_problem`
     penalty_elsewhere : the penalty of coefficients that are not trained, per target
     """
 
     rows: Rows
     objective: Objective
-    y_unit: np.ndarray
+    coordinates: Coordinates
     loss: Loss
     y: np.ndarray
     weight: Weight
     rows_in_all: np.ndarray
     evaluation_rows: np.ndarray
-    batch_size: int
     origin: np.ndarray | None
+    data: TrainingData
+    batches: Batches
+    fit_intercept: bool
+    shuffle: bool
     penalty_elsewhere: np.ndarray | float = 0.0
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        return count_steps(len(self.rows_in_all), self.batch_size)
+        return math.ceil(len(self.batches.drawn) / self.batches.size)
 
     @property
     def is_sampled(self) -> bool:
@@ -76,15 +77,34 @@ class Problem:
         return self.objective.null_loss(self.y, self.weight, rows, self.loss)
 
     def evaluate(self, coef: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The objective of these coordinates on these rows, per target, in the kernel's units."""
+        """The objective at this point on these rows, per target, in the kernel's units."""
         loss = self.loss.of_model(self.rows, coef, rows)
         if not self.objective.is_penalized:
             return loss
-        return loss + self.objective.penalty(coef[:-1], self.y_unit) + self.penalty_elsewhere
+        penalty = self.objective.penalty(self.coordinates.expand(coef)[:-1], self.coordinates.y_unit)
+        return loss + penalty + self.penalty_elsewhere
 
     def in_user_units(self, losses: np.ndarray) -> float:
         """Losses per target in the kernel's units as one number in the user's: the mean over targets."""
-        return float(losses @ self.objective.loss_unit(self.y_unit)) / len(losses)
+        return float(losses @ self.objective.loss_unit(self.coordinates.y_unit)) / len(losses)
+
+    def of_targets(self, targets: np.ndarray) -> "Problem":
+        """The problem of some of the targets, whose steps go on in the same epoch and order of the rows.
+
+        The state to go on from is `State.of_targets` of that in which the steps so far have ended.
+        """
+        problem = make_problem(
+            self.data.of_targets(targets),
+            self.coordinates.of_targets(targets),
+            self.objective,
+            self.batches,
+            fit_intercept=self.fit_intercept,
+            shuffle=self.shuffle,
+        )
+        problem.rows.follow(self.rows)
+        return replace(
+            problem, penalty_elsewhere=np.broadcast_to(self.penalty_elsewhere, self.coordinates.y_unit.shape)[targets]
+        )
 
     def state_on_rows(self, state: State) -> State:
         """A state with the origin of these rows: sparse rows are not centred."""
@@ -99,68 +119,54 @@ def make_problem(
     data: TrainingData,
     coordinates: Coordinates,
     objective: Objective,
+    batches: Batches,
     *,
     fit_intercept: bool,
-    batch_size: int | None,
     shuffle: bool,
 ) -> Problem:
     """The problem of fitting these rows in these coordinates."""
-    X, dtype, n_rows = data.X, data.X.dtype, len(data.rows)
-    batch_size = min(batch_size or n_rows, n_rows)
-    y, weight = coordinates.target(data.y), coordinates.weight(data.weight, data.rows)
+    X: Any = data.X
+    if coordinates.basis is not None and sparse.issparse(X):
+        X = X.toarray()  # the basis is that of dense columns
+    dtype, drawn, certain = X.dtype, batches.drawn, batches.certain
+    y, weight = coordinates.target(data.y), coordinates.weight(data.weight, data.rows, dtype)
     inverse_unit = coordinates.inverse_unit(dtype, fit_intercept=fit_intercept)
     origin = None
     rows: Rows
     if sparse.issparse(X):
         probability = None
         if objective.is_penalized:
-            probability = visit_probability(count_nonzero_rows(X, data.rows), n_rows, batch_size)
+            probability = visit_probability(count_nonzero_rows(X, drawn), len(drawn), batches.size)
+            if certain is not None:
+                probability[X[certain].indices] = 1  # in every batch
         penalties = coordinates.penalties(objective, dtype, probability)
         floor = coordinates.rounding(dtype)
-        rows = CSRRows(X, y, weight, data.rows, shuffle, inverse_unit, floor, penalties)
+        rows = CSRRows(X, y, weight, drawn, shuffle, inverse_unit, floor, penalties, certain)
         origin = coordinates.x_mean
     else:
         mean = np.zeros(X.shape[1], dtype) if coordinates.x_mean is None else coordinates.x_mean.astype(dtype)
         penalties = coordinates.penalties(objective, dtype, None)
-        rows = DenseRows(
-            X, y, weight, data.rows, shuffle, mean, inverse_unit, coordinates.gradient_floor(dtype), penalties
-        )
+        floor = coordinates.gradient_floor(dtype)
+        basis = None if coordinates.basis is None else coordinates.basis.astype(dtype)
+        rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, penalties, basis, certain)
     return Problem(
         rows=rows,
         objective=objective,
-        y_unit=coordinates.y_unit,
+        coordinates=coordinates,
         loss=objective.loss(coordinates.y_unit),
         y=y,
         weight=weight,
         rows_in_all=data.rows,
-        evaluation_rows=choose_evaluation_rows(data.rows, count_evaluation_rows(data.n_values, X.shape[0])),
-        batch_size=batch_size,
+        evaluation_rows=sample_evenly(data.rows, count_evaluation_rows(data.n_values, X.shape[0])),
         origin=origin,
+        data=data,
+        batches=batches,
+        fit_intercept=fit_intercept,
+        shuffle=shuffle,
     )
-
-
-def count_steps(n_rows: int, batch_size: int | None) -> int:
-    """Steps of an epoch; without a batch size one with all rows."""
-    return math.ceil(n_rows / (batch_size or n_rows))
 
 
 def count_evaluation_rows(n_values: int, n_rows: int) -> int:
     """On how many rows to evaluate the loss where `n_rows` rows hold so many values."""
     by_values = EVALUATION_VALUES * n_rows // max(1, n_values)
     return min(max(by_values, FEWEST_EVALUATION_ROWS), MOST_EVALUATION_ROWS)
-
-
-def choose_evaluation_rows(rows: np.ndarray, n: int) -> np.ndarray:
-    """All of these rows if they are no more than `n`, or about `n` of them: some neighbours from each of many
-    stretches.
-
-    The places within the stretches are random, so that no period in the data coincides with them, and the same each
-    time.
-    """
-    if len(rows) <= n:
-        return rows
-    n_stretches = n // NEIGHBOURS
-    length = len(rows) / n_stretches
-    shift = np.random.default_rng(0).random(n_stretches) * (length - NEIGHBOURS)
-    starts = (np.arange(n_stretches) * length + shift).astype(np.intp)
-    return rows[(starts[:, np.newaxis] + np.arange(NEIGHBOURS)).ravel()]

@@ -17,6 +17,7 @@ from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
 from sklearn_rmsprop._schedules import Schedule
+from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._validation import hold_out, make_held_out
@@ -53,7 +54,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         - "epsilon_insensitive": by how much \|e\| exceeds `delta`, or 0;
         - "squared_epsilon_insensitive": half the square of that.
 
-        All but those that are quadratic for large errors are robust: the derivative at one row is at most `delta` or 1.
+        The losses that grow linearly are robust: the derivative at one row is at most 1 ("huber": `delta`).
         Those with a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: when the objective no
         longer improves, the fit goes on with 0.3 times the step size, four times, before it stops.
 
@@ -64,10 +65,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     decay_rate : float or "auto", default="auto"
         Decay of the moving average of squared gradients. "auto" is 1 - 0.9 / t in step t [3]_: an average over all
-        steps so far. A number in [0, 1) averages over about the last `1 / (1 - decay_rate)` steps. A short memory
-        divides large gradients by themselves, and forgets a rare column between two rows that have it; both pull the
-        solution from the mean towards the median. Choose a number to follow the textbook (0.9) or PyTorch (0.99), and,
-        with `schedule="constant"`, for streams in which the scale of errors changes or single values are far off.
+        steps so far. A number in [0, 1) averages over about the last `1 / (1 - decay_rate)` steps. With a short memory,
+        a large gradient is divided mainly by itself, and the average of a rare column decays between its rows; both
+        bias the solution from the mean towards the median. Choose a number to follow the textbook (0.9) or PyTorch
+        (0.99), and, with `schedule="constant"`, for streams in which the scale of errors changes or there are outliers.
 
     epsilon : float, default=1e-8
         Added to the root of the moving average, in (0, inf). It matters only if it is larger than typical gradients
@@ -82,9 +83,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         its moving mean square [2]_. Negative values, which rounding can cause, count as zero.
 
     bias_correction : bool, default=True
-        Divide the moving average by `1 - decay_rate^t` ("auto": 1 less the product of all decays so far), as Adam does,
-        because it starts at zero. Without it the first step is `1 / sqrt(1 - decay_rate)` times too large: ten times
-        with 0.99, 1.05 times with "auto".
+        Divide the moving average by `1 - decay_rate^t` ("auto": 1 minus the product of all decays so far), as Adam
+        does, because it starts at zero. Without it the first step is `1 / sqrt(1 - decay_rate)` times too large: ten
+        times with 0.99, 1.05 times with "auto".
 
     schedule : {"invsqrt", "constant", "linear", "cosine"} or callable, default="invsqrt"
         Size of step t = 1, 2, ...: "invsqrt" is `learning_rate / sqrt(1 + t / 100)`; "constant" is `learning_rate`;
@@ -95,22 +96,25 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Report the polynomial-decay average [4]_ of the iterates, `A <- A + 4 / (t + 3) * (w - A)`. False reports the
         last iterate.
 
-    batch_size : int or None, default=32
-        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. Batches of
-        more than a fiftieth of the rows leave few steps per epoch and need more epochs.
+    batch_size : int, "auto" or None, default="auto"
+        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": 32,
+        or with more than 50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of
+        outlying norm (more than 4 times the root mean square, times the root of the weight) are then in every batch,
+        weighted so that the gradient stays unbiased: in one batch an epoch, such a row would be a shock.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
 
     tol : float or None, default=1e-4
-        The fit stops when the training loss of the averaged iterate has not fallen by `tol` times the null loss (the
-        loss of the best constant, so by about `tol` in R2) in `n_iter_no_change` successive evaluations, or is below
-        that itself. In [0, inf). None: exactly `max_iter` epochs. With several targets none of them may have improved.
+        The fit stops when the training objective of the reported coefficients has not fallen by `tol` times the null
+        loss (the loss of the best constant, so by about `tol` in R2) in `n_iter_no_change` successive evaluations, or
+        is itself below that. In [0, inf). None: exactly `max_iter` epochs. With several targets, the fit stops when
+        none improves.
 
     n_iter_no_change : int, default=5
-        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch, or after as
-        many epochs as make 100 steps, on at most 4096 rows (1024 long ones). When these show no more improvement, all
-        rows decide.
+        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch, or where
+        epochs are short after at least 100 steps, on at most 4096 rows (1024 if rows are long). When these show no
+        improvement, the loss on all rows decides.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -119,6 +123,14 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         and the units of its columns are four times the root mean squares of their nonzero entries. Without intercept
         nothing is centred, and root mean squares are the units. With a robust loss the target's origin is its median
         (or the `quantile`) and its unit 1.48 times the median distance from the median, which outliers do not change.
+
+    whiten : bool or "auto", default="auto"
+        Work in coordinates in which the columns are uncorrelated (the eigenbasis of their correlation, measured on a
+        sample of the rows): correlated columns make a narrow valley, in which steps along the axes hardly get on. Takes
+        `4 n_features^2` operations a batch. "auto" does so where the columns are so correlated that it pays: dense `X`
+        of up to 256 columns and three times as many rows, no L1 penalty, `standardize`, and a condition number of the
+        correlation above 200. Changes the path, not the solution. `partial_fit` makes the basis once it has seen three
+        rows for each column.
 
     delta : float, default=1.0
         Where "huber" becomes a line, in (0, inf), and half the width of the tube of the "epsilon_insensitive" losses
@@ -184,8 +196,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     loss_curve_ : list of float
         Training objective at each evaluation, a mean over the targets: the weighted mean loss of the reported
-        coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 long
-        ones) the loss is that of a sample spread over all. In the units of the loss: those of `y`, squared with the
+        coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 if
+        rows are long) the loss is that of a sample. In the units of the loss: those of `y`, squared with the
         squared losses and "huber".
 
     validation_scores_ : list of float
@@ -220,9 +232,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     expectation: other rows share a batch, and a weighted gradient is noisier than that of as many repeated rows.
 
     An average of iterates is hardly ever exactly zero. With L1, a coefficient is reported as zero if it was zero in the
-    last fifth of all steps: one that belongs at zero comes to stay there, others do not.
+    last fifth of all steps: one whose optimum is zero stays there eventually, others keep leaving it.
 
-    Collinear columns get one of their solutions, not that of least norm.
+    With collinear columns the result is one of the minimisers, not the one of least norm.
 
     From scikit-learn 1.9 on, `set_callbacks` lets callbacks watch each evaluation of `fit` (not of `partial_fit`) and
     stop it: a progress bar, scores, or your own. They get the model that `fit` would end with if it stopped there.
@@ -266,11 +278,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         bias_correction: bool = True,
         schedule: str | Schedule = "invsqrt",
         average: bool = True,
-        batch_size: int | None = 32,
+        batch_size: int | Literal["auto"] | None = "auto",
         max_iter: int = 1000,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 5,
         standardize: bool = True,
+        whiten: bool | Literal["auto"] = "auto",
         delta: float = 1.0,
         quantile: float = 0.5,
         penalty: str | None = None,
@@ -298,6 +311,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.standardize = standardize
+        self.whiten = whiten
         self.delta = delta
         self.quantile = quantile
         self.penalty = penalty
@@ -385,7 +399,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to learn from; never changed. Converted to the type of the first call's.
+            Rows to learn from; never changed. Converted to the type of the first call's `X`.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Target values.
@@ -424,10 +438,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = isinstance(self.whiten, str) or not self.whiten
         return tags
 
-    # Not on `fit` itself: the callbacks' teardown needs what `_unchanged_on_failure` makes the estimator forget.
+    # Not on `fit` itself: callbacks' teardown needs attributes that `_unchanged_on_failure` removes.
     @with_callbacks
     def _fit(
         self,
@@ -437,9 +451,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
     ) -> Reason | None:
-        """What `fit` does, without the care about failures and warnings."""
+        """`fit` without its error handling and warnings."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
-        settings = engine.Settings.of(vars(self))
+        self._statistics = None
+        settings = Settings.of(vars(self))
         data = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
@@ -470,22 +485,27 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         return reason
 
     def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        """What `partial_fit` does, without the care about failures."""
-        settings = engine.Settings.of(vars(self))
+        """`partial_fit` without its error handling."""
+        settings = Settings.of(vars(self))
         first = not hasattr(self, "_state")
-        dtype = REALS if first else self._state.coef.dtype
+        state, coordinates = (None, None) if first else self._to_go_on_from()
+        dtype = REALS if state is None else state.coef.dtype
         data = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
-        if first:
-            coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
+        if state is None or coordinates is None:
+            coordinates, self._statistics = engine.first_coordinates(data, settings)
             generator = seed_generator(check_random_state(self.random_state))
             state, before = engine.start(data, coordinates, settings, generator), History()
         else:
-            coordinates = self._coordinates
-            if data.y.shape[1] != len(coordinates.y_unit):
-                raise ValueError(
-                    f"y must have {len(coordinates.y_unit)} targets, as in the first call; got {data.y.shape[1]}."
-                )
-            state, before = self._state_to_go_on_from(), History(self._epochs, self.loss_curve_)
+            before = History(self._epochs, self.loss_curve_)
+            for name, n, columns, unit in (
+                ("X", data.X.shape[1], "features", coordinates.x_unit),
+                ("y", data.y.shape[1], "targets", coordinates.y_unit),
+            ):
+                if n != len(unit):
+                    raise ValueError(f"{name} must have {len(unit)} {columns}, as in the first call; got {n}.")
+            coordinates, state, self._statistics = engine.next_coordinates(
+                data, settings, coordinates, state, self._statistics
+            )
         monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
         state, history = engine.train_one_pass(data, coordinates, settings, state, monitor)
         self._set_fitted(coordinates, state, history, flat=data.flat, before=before)

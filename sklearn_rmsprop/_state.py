@@ -1,4 +1,4 @@
-"""The optimizer's state: a value that is started, trained by the engine, averaged over several states, and stored."""
+"""The optimizer's state: a value that is started, trained by the engine, averaged with other states, and stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-# With an L1 penalty, the share of all steps through which a coefficient must have been zero to be reported as zero.
-# Measured (docs/kernel_notes.md): shares from 0.05
-# to 0.5 give the same excess loss; a larger share gives fewer wrong zeros and finds fewer of the right ones.
-REST_SHARE = 0.2
+from sklearn_rmsprop._kernel._memory import checked_array
 
-# A scale of stored numbers below this is multiplied into them, before it can underflow.
-SMALLEST_SCALE = 1e-100
+# With an L1 penalty, the share of all steps through which a coefficient must have been zero to be reported as zero.
+# Measured (docs/kernel_notes.md): shares from 0.05 to 0.5 give the same excess loss; a larger share gives fewer wrong
+# zeros and finds fewer of the right ones.
+REST_SHARE = 0.2
 
 # An array of which fewer than this share of the elements are not zero is stored as their places and values.
 SPARSE_SHARE = 0.5
@@ -21,6 +20,14 @@ SPARSE_SHARE = 0.5
 def scaled(array: np.ndarray, scale: float) -> np.ndarray:
     """The product, of the array's type; the array itself where the scale is 1."""
     return array if scale == 1 else array * array.dtype.type(scale)
+
+
+def smallest_scale(dtype: np.dtype) -> float:
+    """A scale of stored numbers below this is multiplied into them.
+
+    It is far from where the scale itself, or numbers divided by it, leave the range of their type.
+    """
+    return float(np.finfo(dtype).tiny) ** 0.25
 
 
 def pack(array: np.ndarray) -> Any:
@@ -57,12 +64,12 @@ class State:
     scaled_square, scaled_gradient_mean, moment_scale : moving averages of the squared gradient and of the gradient
     velocity : momentum's accumulated step
     threshold : the accumulated steps of the L1 penalty
-    offset : by how much the other steps, accumulated, exceed the coefficient
+    offset : the accumulated gradient steps less the coefficient
     active : the last step at which the coefficient was not zero, where there is an L1 penalty
     generator : state of the random number generator
     t : steps done
     decay_product : product of all decays so far; 0 without bias correction
-    forgotten : steps that the average takes as not done
+    forgotten : number of first steps that the average does not count
     """
 
     coef: np.ndarray
@@ -83,7 +90,8 @@ class State:
     @classmethod
     def start(cls, coef: np.ndarray, dtype: np.dtype, generator: np.ndarray, *, bias_correction: bool) -> "State":
         """The state before the first step, at the point `coef`."""
-        rounded = np.array(coef, dtype=dtype, order="C")
+        coef = np.ascontiguousarray(coef)
+        rounded = coef.astype(dtype)
         return cls(
             coef=rounded,
             scaled_deviation=coef - rounded if rounded.dtype != coef.dtype else None,
@@ -95,9 +103,11 @@ class State:
 
     def after(self, stored: dict[str, np.ndarray], n_steps: int, decay_product: float) -> "State":
         """The state after steps of the kernel, whose rows have returned these arrays."""
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is noticed later, and gets an error
+            deviation = stored["average"] - stored["coef"]
         return State(
             coef=stored["coef"],
-            scaled_deviation=stored["average"] - stored["coef"],
+            scaled_deviation=deviation,
             scaled_square=stored["square"],
             generator=stored["generator"],
             t=self.t + n_steps,
@@ -135,8 +145,8 @@ class State:
     def reported(self) -> np.ndarray:
         """The coordinates to report: the averaged iterate, and zero where the L1 penalty holds a coefficient there.
 
-        An average of iterates is hardly ever zero. But a coefficient that belongs at zero comes to stay there, and any
-        other leaves zero again and again.
+        An average of iterates is hardly ever zero. But a coefficient whose optimum is zero stays there
+        eventually; others keep leaving it.
         """
         if self.threshold is None or self.active is None:
             return self.average
@@ -151,32 +161,73 @@ class State:
         """The arrays with a number per coordinate, by name."""
         return {name: a for name, a in vars(self).items() if isinstance(a, np.ndarray) and name != "generator"}
 
+    def check(self, n_features: int, n_targets: int) -> None:
+        """Raise a ValueError unless the arrays have the shape and the types that compiled code will read.
+
+        They may not if somebody has written to the attributes of an estimator, or fitted it in two threads.
+        """
+        real = np.float32 if getattr(self.coef, "dtype", None) == np.float32 else np.float64
+        dtypes = dict.fromkeys(("coef", "scaled_square"), real)
+        for name in ("scaled_gradient_mean", "velocity", "threshold", "offset", "active", "scaled_deviation"):
+            if getattr(self, name) is not None:
+                dtypes[name] = np.float64 if name == "scaled_deviation" else real
+        for name, dtype in dtypes.items():
+            checked_array(f"The state's {name}", getattr(self, name), dtype, (n_features + 1, n_targets))
+        checked_array("The state's generator", self.generator, np.uint64, (2,))
+
     def with_arrays(self, change: Any, **others: Any) -> "State":
         """This state with `change(array)` in place of each array with a number per coordinate."""
         return replace(self, **{name: change(array) for name, array in self.arrays().items()}, **others)
 
     def with_origin_moved(self, by: np.ndarray | None) -> "State":
-        """The same model for features that are smaller by `by`, (n_features,): only the intercept changes."""
+        """The same model for features that are smaller by `by`, (n_features,): only the intercept changes.
+
+        The averaged intercept belongs to the reported coefficients, some of which the L1 penalty may hold at zero.
+        """
         if by is None:
             return self
         average, coef = self.average, self.coef.copy()
-        for array in (average, coef):
-            array[-1] += by @ array[:-1]
+        average[-1] += by @ self.reported()[:-1]
+        coef[-1] += by @ coef[:-1]
         return replace(self, coef=coef, scaled_deviation=average - coef, deviation_scale=1.0)
 
     def at_point(self, point: np.ndarray) -> "State":
-        """The state with both the current and the averaged iterate at `point`; all else goes on."""
-        coef, active = np.array(point, dtype=self.coef.dtype, order="C"), self.active
+        """The state with both the current and the averaged iterate at `point`; all else goes on.
+
+        With an L1 penalty the offset of a coefficient that is not zero is the threshold, with the coefficient's sign:
+        with another offset the next step would move it, even without a gradient.
+        """
+        point = np.ascontiguousarray(point)
+        coef, offset, active = point.astype(self.coef.dtype), self.offset, self.active
+        if offset is not None and self.threshold is not None:
+            offset = np.where(coef != 0, np.copysign(self.threshold, coef), offset)
         if active is not None:
-            active = np.where(point != 0, active.dtype.type(self.t), active)
-        return replace(self, coef=coef, scaled_deviation=point - coef, deviation_scale=1.0, active=active)
+            active = np.where(coef != 0, active.dtype.type(self.t), active)
+        return replace(
+            self, coef=coef, scaled_deviation=point - coef, deviation_scale=1.0, offset=offset, active=active
+        )
+
+    def restarted_at(self, coef: np.ndarray, average: np.ndarray) -> "State":
+        """The state at these iterates, in other coordinates: moving averages start anew, the step count goes on.
+
+        They are corrected for that start even without `bias_correction`: by now a step would be far too long.
+        """
+        return State(
+            coef=np.array(coef, dtype=self.coef.dtype, order="C"),
+            scaled_square=np.zeros_like(self.coef),
+            generator=self.generator,
+            t=self.t,
+            decay_product=1.0,
+            forgotten=self.forgotten,
+            scaled_deviation=average - coef.astype(self.coef.dtype),
+        )
 
     def forgetting(self, share: float) -> "State":
         """Let the average go on as if only this share of the steps so far had been done: it forgets them sooner."""
         return replace(self, forgotten=self.t - int(share * (self.t - self.forgotten)))
 
     def without_unused(self, *, momentum: float, centered: bool) -> "State":
-        """Without the moments that are not kept up to date while these are off: they begin anew when used again."""
+        """Without the moments that these settings do not update: they restart at zero when needed again."""
         return replace(
             self,
             velocity=self.velocity if momentum > 0 else None,
@@ -203,9 +254,9 @@ class State:
         result.moment_scale *= moment_decay
         if result.deviation_scale == 0:
             result.scaled_deviation, result.deviation_scale = None, 1.0
-        elif result.deviation_scale < SMALLEST_SCALE and result.scaled_deviation is not None:
+        elif result.deviation_scale < smallest_scale(np.dtype(np.float64)) and result.scaled_deviation is not None:
             result.scaled_deviation, result.deviation_scale = result.scaled_deviation * result.deviation_scale, 1.0
-        if result.moment_scale < SMALLEST_SCALE:
+        if result.moment_scale < smallest_scale(result.scaled_square.dtype):
             for name in ("scaled_square", "scaled_gradient_mean"):
                 if (array := getattr(result, name)) is not None:
                     setattr(result, name, scaled(array, result.moment_scale))
@@ -224,7 +275,7 @@ class State:
     def mean(states: Sequence["State"], shares: Sequence[float]) -> "State":
         """The mean of states with these shares, which add up to 1: one round of data-parallel training.
 
-        All numbers are averaged; a coefficient counts as zero since the last step at which it was zero in all states.
+        All numbers are averaged; a coefficient has been zero through the least of the states' shares of their steps.
         The generator is that of the first state.
         """
         result = replace(states[0])
@@ -248,11 +299,12 @@ class State:
         result.scaled_gradient_mean = mean_of([state.gradient_mean for state in states])
         for name in ("velocity", "threshold", "offset"):
             setattr(result, name, mean_of([getattr(state, name) for state in states]))
-        active = [state.active for state in states if state.active is not None]
-        result.active = np.max(active, axis=0) if active else None
         result.generator = states[0].generator.copy()
         for name in ("t", "forgotten"):
             setattr(result, name, round(sum(p * getattr(s, name) for p, s in zip(shares, states, strict=True))))
+        # States may have done different numbers of steps: what `reported` looks at is the share of them.
+        active = [np.floor(s.active * (result.t / max(s.t, 1))) for s in states if s.active is not None]
+        result.active = np.max(active, axis=0) if active else None
         result.decay_product = sum(p * s.decay_product for p, s in zip(shares, states, strict=True))
         return result
 

@@ -21,12 +21,32 @@ ROWS_COUNTED = 1 << 12
 # rows tell whether a column with a mean of zero is all zero.
 SMALLEST_SQUARE, ROWS_TO_LOOK_AT = 1e-280, 1024
 
+# The correlation is measured on the larger of these numbers of rows: in all, and per column (10 would be enough).
+FEWEST_CORRELATION_ROWS, CORRELATION_ROWS_PER_COLUMN = 4096, 20
+
+# Rows are sampled in runs of so many neighbours, which are read faster.
+NEIGHBOURS = 8
+
 Weight = np.ndarray | float
 
 
 def weights_of(weight: Weight, rows: np.ndarray) -> np.ndarray:
     """The weights of the selected rows, as an array."""
     return weight[rows] if isinstance(weight, np.ndarray) else np.full(len(rows), weight)
+
+
+def sample_evenly(rows: np.ndarray, n: int) -> np.ndarray:
+    """All of these rows if they are no more than `n`, or about `n`: a few neighbours from each of many stretches.
+
+    The places within the stretches are random, so that no period in the data coincides with them, and always the same.
+    """
+    if len(rows) <= n:
+        return rows
+    n_stretches = n // NEIGHBOURS
+    length = len(rows) / n_stretches
+    shift = np.random.default_rng(0).random(n_stretches) * (length - NEIGHBOURS)
+    starts = (np.arange(n_stretches) * length + shift).astype(np.intp)
+    return rows[(starts[:, np.newaxis] + np.arange(NEIGHBOURS)).ravel()]
 
 
 def mean_weight(weight: Weight, rows: np.ndarray) -> float:
@@ -38,10 +58,25 @@ def mean_weight(weight: Weight, rows: np.ndarray) -> float:
     return largest * float(np.mean(weight[rows] / largest))
 
 
+def is_shared(columns: np.ndarray) -> bool:
+    """Whether all columns are one column, which is broadcast and has memory for one only."""
+    return columns.shape[1] > 1 and columns.strides[1] == 0
+
+
+def moments_once_if_shared(
+    columns: np.ndarray, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and variance of columns over the selected rows; a column that is broadcast is measured once."""
+    if not is_shared(columns):
+        return column_moments(columns, rows, weight)
+    mean, variance = column_moments(np.ascontiguousarray(columns[:, :1]), rows, weight)
+    return np.repeat(mean, columns.shape[1]), np.repeat(variance, columns.shape[1])
+
+
 def location(columns: np.ndarray, rows: np.ndarray, weight: Weight, quantile: float | None) -> np.ndarray:
     """Weighted quantile of each column over the selected rows, or its mean if `quantile` is None."""
     if quantile is None:
-        return column_moments(columns, rows, weight if isinstance(weight, np.ndarray) else None)[0]
+        return moments_once_if_shared(columns, rows, weight if isinstance(weight, np.ndarray) else None)[0]
     weights = weights_of(weight, rows)
     return np.array([weighted_quantile(column[rows], weights, quantile) for column in columns.T])
 
@@ -73,7 +108,7 @@ def weighted_quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -
 class Statistics:
     """What is known about the rows of a block: enough for the coordinates of a fit, and merged without the rows.
 
-    What was not asked for is None (typed Any, because a caller knows what it has asked for).
+    What was not asked for is None (typed Any to spare callers checks for None).
 
     Attributes
     ----------
@@ -81,6 +116,8 @@ class Statistics:
     y_mean, y_sd : (n_targets,), means and standard deviations
     y_values, y_weight : targets of (some of) the rows and their weights, for quantiles
     x_mean, x_sd : (n_features,), of dense rows
+    x_correlation : (n_features, n_features), of (a sample of) dense rows: mean product of columns less x_mean over x_sd
+    n_distinct : how many rows of that sample differ from each other, or more: repeated rows count like weighted ones
     x_rms, x_nonzero_weight : (n_features,), of the nonzero entries of sparse rows: root mean square and total weight
     x_nonzero_rows : (n_features,), in how many of the sparse rows a column has an entry
     """
@@ -93,6 +130,8 @@ class Statistics:
     y_weight: Any = None
     x_mean: Any = None
     x_sd: Any = None
+    x_correlation: Any = None
+    n_distinct: Any = None
     x_rms: Any = None
     x_nonzero_weight: Any = None
     x_nonzero_rows: Any = None
@@ -105,10 +144,11 @@ class Statistics:
         shares = n_rows * np.array([block.weight / largest for block in blocks])
         mean = largest * float(shares.sum() / n_rows.sum())
         shares = shares / shares.sum()
-        merged: dict[str, np.ndarray] = {}
+        merged: dict[str, Any] = {}
         if blocks[0].y_values is not None:
             merged["y_values"] = np.concatenate([block.y_values for block in blocks])
-            weights = [p * block.y_weight / block.y_weight.sum() for p, block in zip(shares, blocks, strict=True)]
+            # in this order of factors, weights of 1 stay equal, and their quantiles exact
+            weights = [b.y_weight * (b.weight / largest * (b.n_rows / b.y_weight.sum())) for b in blocks]
             merged["y_weight"] = np.concatenate(weights)
         if blocks[0].x_rms is not None:
             # weights are relative to the mean of their block, and become relative to the mean of all
@@ -124,6 +164,9 @@ class Statistics:
             merged["x_nonzero_rows"] = np.sum([block.x_nonzero_rows for block in blocks], axis=0)
         merged["y_mean"], merged["y_sd"] = merge_moments([(b.y_mean, b.y_sd) for b in blocks], shares)
         merged["x_mean"], merged["x_sd"] = merge_moments([(b.x_mean, b.x_sd) for b in blocks], shares)
+        if blocks[0].x_correlation is not None:
+            merged["x_correlation"] = merge_correlations(blocks, shares, merged["x_mean"], merged["x_sd"])
+            merged["n_distinct"] = sum(block.n_distinct for block in blocks)
         return Statistics(int(n_rows.sum()), mean, **merged)
 
 
@@ -139,6 +182,36 @@ def merge_moments(blocks: Sequence[tuple[Any, Any]], shares: np.ndarray) -> tupl
     return mean, largest * np.sqrt(shares @ relative**2)
 
 
+def merge_correlations(
+    blocks: Sequence["Statistics"], shares: np.ndarray, mean: np.ndarray, sd: np.ndarray
+) -> np.ndarray:
+    """The correlation of all blocks together, whose columns have this mean and standard deviation."""
+    inverse = np.divide(1, sd, out=np.zeros_like(sd), where=sd > 0)
+    total = np.zeros((len(sd), len(sd)))
+    for share, block in zip(shares, blocks, strict=True):
+        own, shift = block.x_sd * inverse, (block.x_mean - mean) * inverse
+        total += share * (block.x_correlation * own[:, np.newaxis] * own + shift[:, np.newaxis] * shift)
+    return total
+
+
+def correlation(
+    X: np.ndarray, rows: np.ndarray, weight: np.ndarray | None, mean: np.ndarray, sd: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Weighted mean product of the columns, less their mean and over their standard deviation, on a sample of the rows.
+
+    And how many rows of the sample are distinct. In float64, because sums in float32 lose the small eigenvalues of
+    ill-conditioned columns.
+    """
+    sample = sample_evenly(rows, max(FEWEST_CORRELATION_ROWS, CORRELATION_ROWS_PER_COLUMN * X.shape[1]))
+    columns = (X[sample] - mean) / np.where(sd > 0, sd, 1)
+    share = np.full(len(sample), 1 / len(sample)) if weight is None else weight[sample] / weight[sample].sum()
+    with np.errstate(over="ignore", invalid="ignore"):  # columns that overflow are rejected where their units are made
+        # equal rows have equal sums, and others hardly ever
+        sums = (columns * np.random.default_rng(0).normal(size=X.shape[1])).sum(axis=1)
+        columns -= share @ columns
+        return (columns * share[:, np.newaxis]).T @ columns, len(np.unique(sums))
+
+
 def measure_rows(
     X: np.ndarray | sparse.csr_matrix | None,
     y: np.ndarray,
@@ -146,7 +219,9 @@ def measure_rows(
     rows: np.ndarray,
     *,
     target_values: bool,
+    with_correlation: bool = False,
     n_values: int | None = None,
+    count_entries: bool = False,
 ) -> Statistics:
     """The statistics of the selected rows.
 
@@ -159,30 +234,40 @@ def measure_rows(
     rows : numbers of the rows that count
     target_values : bool
         Whether quantiles of the targets are needed; otherwise their moments are taken.
+    with_correlation : bool
+        Whether the correlation of dense columns is needed.
     n_values : int or None
         The most rows whose targets are taken for quantiles, at equal distances; None takes all.
+    count_entries : bool
+        Whether to count the rows in which each column of a sparse X has an entry.
     """
     unit = mean_weight(weight, rows)
     relative = weight / unit if isinstance(weight, np.ndarray) else None
-    known: dict[str, np.ndarray] = {}
+    known: dict[str, Any] = {}
     if target_values:
         sampled = rows
         if n_values is not None and len(rows) > n_values:
             sampled = rows[np.linspace(0, len(rows) - 1, n_values).astype(np.intp)]
-        known["y_values"] = y[sampled]
+        shape = (len(sampled), y.shape[1])
+        known["y_values"] = np.broadcast_to(y[sampled, :1], shape) if is_shared(y) else y[sampled]
         known["y_weight"] = np.ones(len(sampled)) if relative is None else relative[sampled]
     else:
         known["y_mean"], known["y_sd"] = moments_of(y, rows, relative)
     if sparse.issparse(X):
         known["x_rms"], known["x_nonzero_weight"] = nonzero_rms(X, rows, relative)
+        if count_entries:
+            known["x_nonzero_rows"] = count_nonzero_rows(X, rows)
     elif X is not None:
         known["x_mean"], known["x_sd"] = moments_of(X, rows, relative)
+        if with_correlation:
+            of_columns = correlation(X, rows, relative, known["x_mean"], known["x_sd"])
+            known["x_correlation"], known["n_distinct"] = of_columns
     return Statistics(len(rows), unit, **known)
 
 
 def moments_of(columns: np.ndarray, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and standard deviation of columns, however small their numbers are."""
-    mean, variance = column_moments(columns, rows, weight)
+    mean, variance = moments_once_if_shared(columns, rows, weight)
     sd = np.sqrt(variance)
     for j in np.flatnonzero((variance < SMALLEST_SQUARE) & (np.abs(mean) < SMALLEST_SQUARE**0.5)):
         # a column of zeros, which is common, is recognised by its first rows

@@ -17,7 +17,7 @@ IN_WORDS: dict[Reason | None, str] = {
 
 # The gradient of a loss with a kink does not vanish at the optimum: the iterates oscillate around it as widely as the
 # steps are long, and their average is off to one side. When the loss of such a fit has ceased to improve, the fit goes
-# on with REDUCTION times the step size, and an average that takes only that share of the steps as done; N_REDUCTIONS
+# on with REDUCTION times the step size, and the average counts only that share of the steps so far; N_REDUCTIONS
 # times in all. Measured (docs/kernel_notes.md): four reductions by about half a decade take the step size to 1 %; 0.5
 # six times needs more epochs, 0.1 twice leaves a larger excess loss, and more reductions gain little.
 REDUCTION, N_REDUCTIONS = 0.3, 4
@@ -126,7 +126,7 @@ class Stopping:
                 self._n_unchanged = 0
 
     def _compare_on_all_rows(self, on_sample: list[float], coef: np.ndarray) -> list[float]:
-        """The losses on all rows. Where they have improved although the sample's have not, that is an improvement."""
+        """Return the losses on all rows; an improvement there counts even if the sample shows none."""
         assert self._loss_on_all_rows is not None
         at_best = self._loss_on_all_rows(coef if self._best_coef is None else self._best_coef).tolist()
         now: list[float] = self._loss_on_all_rows(coef).tolist()

@@ -1,6 +1,7 @@
 """The update rule of RMSprop: its hyper-parameters, and the update in plain NumPy, written to be read.
 
-The compiled kernel does the same to the coefficients of a linear model; the tests compare it with this.
+The compiled kernel (`_kernel/dense_update_template.h`, `_kernel/csr.c`) does the same to the coefficients of a linear
+model; the tests compare it with this.
 """
 
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ class UpdateRule:
 
     @property
     def decay_limit(self) -> float:
-        """In step t the moving averages decay by decay_limit - decay_gain / t."""
+        """In step t the moving averages are multiplied by decay_limit - decay_gain / t."""
         return 1.0 if isinstance(self.decay_rate, str) else float(self.decay_rate)
 
     @property
@@ -97,11 +98,11 @@ class UpdateRule:
         return AUTO_GAIN if isinstance(self.decay_rate, str) else 0.0
 
     def decay(self, steps: np.ndarray) -> np.ndarray:
-        """By what the moving averages decay in these steps."""
+        """What the moving averages are multiplied by in these steps."""
         return self.decay_limit - self.decay_gain / steps
 
     def average_decay(self, steps: np.ndarray) -> np.ndarray:
-        """The share of the averaged iterate that these steps leave."""
+        """The weight of the previous average in each of these steps."""
         return float(self.average) * (steps - 1) / (steps + ETA)
 
     def plan(self, t: int, rate: np.ndarray, *, forgotten: int, lazy: bool) -> Plan:
@@ -127,7 +128,7 @@ class UpdateRule:
     # The update
 
     def divisor(self, moments: Moments) -> np.ndarray:
-        """What gradients are divided by: their typical magnitude, and no less than epsilon."""
+        """What gradients are divided by: their root mean square (`centered`: standard deviation) plus epsilon."""
         variance = moments.square
         if self.centered:
             variance = np.maximum(variance - moments.mean**2, 0)  # rounding may take it below 0

@@ -17,14 +17,14 @@ from sklearn_rmsprop._statistics import weights_of
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Validation rows, in the user's units like everything here.
+    """Validation rows, with targets in the kernel's units: squares of tiny ones would underflow in the user's.
 
     Attributes
     ----------
     X, y, weight : the rows
     loss : the loss that is measured
-    null_loss : (n_targets,), the loss of predicting a constant
-    coordinates : those of the fit
+    null_loss : (n_targets,), the loss of the best constant
+    coordinates : those of the fit for targets in the kernel's units
     """
 
     X: np.ndarray | sparse.csr_matrix
@@ -57,7 +57,8 @@ def hold_out(
     if n_held_out < 2 or n_held_out >= n_rows:
         raise ValueError(
             f"early_stopping=True with validation_fraction={fraction} needs at least 2 rows to hold out and 1 to train "
-            f"on, of positive weight; {n_rows} rows leave {n_held_out} and {n_rows - n_held_out}."
+            f"on, of positive weight; {n_rows} rows leave {n_held_out} and {n_rows - n_held_out}. Change "
+            "validation_fraction, or set early_stopping=False."
         )
     trained, held_out = train_test_split(data.rows, test_size=n_held_out, random_state=random_state)
     return replace(data, rows=np.sort(trained)), np.sort(held_out)
@@ -65,8 +66,11 @@ def hold_out(
 
 def make_held_out(data: TrainingData, selected: np.ndarray, objective: Objective, coordinates: Coordinates) -> HeldOut:
     """Get ready to score the selected rows."""
-    y, weight = np.ascontiguousarray(data.y[selected]), weights_of(data.weight, selected)
+    y = coordinates.target(data.y[selected])
+    weight = weights_of(data.weight, selected)
+    weight = weight / weight.max()  # only ratios matter, and sums of these are finite
     rows = np.arange(len(selected), dtype=np.uint32)
-    loss = objective.loss(np.ones(y.shape[1]))
+    loss = objective.loss(coordinates.y_unit)
+    coordinates = replace(coordinates, y_mean=np.zeros(y.shape[1]), y_unit=np.ones(y.shape[1]))
     null_loss = objective.null_loss(y, weight, rows, loss)
     return HeldOut(data.X[selected], y, weight, loss, null_loss, coordinates)

@@ -91,10 +91,10 @@ def test_bad_weights(method, name):
     ("start", "match"),
     [
         ({"coef_init": np.zeros(2)}, r"coef_init .*must have shape \(3,\).* got \(2,\)"),
-        ({"coef_init": np.zeros((3, 1))}, r"coef_init .*must have shape \(3,\) or \(1, 3\).* got \(3, 1\)"),
+        ({"coef_init": np.zeros((3, 1))}, r"coef_init .*must have shape \(3,\).* got \(3, 1\)"),
         ({"coef_init": 1.0}, r"coef_init .*must have shape \(3,\).* got \(\)"),
         ({"coef_init": [np.nan, 0, 0]}, "coef_init contains NaN"),
-        ({"intercept_init": [0.0, 1.0]}, r"intercept_init .*must have shape \(\) or \(1,\).* got \(2,\)"),
+        ({"intercept_init": [0.0, 0.0]}, r"intercept_init .*must have shape \(\) or \(1,\).* got \(2,\)"),
         ({"intercept_init": np.inf}, "intercept_init must be finite; got inf"),
     ],
 )
@@ -117,6 +117,7 @@ BAD_PARAMETERS = {
     "tol": [-1e-4, np.nan, np.inf, "auto"],
     "n_iter_no_change": [0, -1, 2.5, None],
     "standardize": ["yes", 2, None],
+    "whiten": ["yes", 2, None],
     "delta": [-0.1, np.nan, np.inf, "1", None],
     "quantile": [0, 1, -0.5, np.nan, "median", None],
     "penalty": ["L2", "ridge", 1, False],

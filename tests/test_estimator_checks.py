@@ -17,7 +17,13 @@ def test_array_api_dispatch_is_checked():
     assert os.environ["SCIPY_ARRAY_API"] == "1"
 
 
-@parametrize_with_checks([RMSpropRegressor(**parameters) for parameters in CONFIGURATIONS.values()])
+# Of dense data only, unlike those on which invariants are run.
+DENSE_CONFIGURATIONS = [{"whiten": True}, {"whiten": True, "penalty": "l2", "alpha": 0.1}]
+
+
+@parametrize_with_checks(
+    [RMSpropRegressor(**parameters) for parameters in [*CONFIGURATIONS.values(), *DENSE_CONFIGURATIONS]]
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 

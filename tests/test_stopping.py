@@ -8,7 +8,8 @@ import pytest
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor, _problem
-from sklearn_rmsprop._problem import MOST_EVALUATION_ROWS, choose_evaluation_rows, count_evaluation_rows
+from sklearn_rmsprop._problem import MOST_EVALUATION_ROWS, count_evaluation_rows
+from sklearn_rmsprop._statistics import sample_evenly
 from sklearn_rmsprop._stopping import IN_WORDS, REDUCTION, Reason, Stopping
 
 
@@ -186,7 +187,7 @@ def test_several_oscillating_targets_come_to_an_end():
 @pytest.mark.parametrize("n_rows", [MOST_EVALUATION_ROWS + 1, 5000, 53_940, 1_000_003])
 def test_the_sample_is_spread_evenly(n_rows):
     order = np.arange(100, 100 + n_rows, dtype=np.uint32)
-    sample = choose_evaluation_rows(order, MOST_EVALUATION_ROWS).astype(int) - 100
+    sample = sample_evenly(order, MOST_EVALUATION_ROWS).astype(int) - 100
     assert len(sample) == MOST_EVALUATION_ROWS
     assert (np.diff(sample) > 0).all()
     assert sample[0] >= 0
@@ -198,7 +199,7 @@ def test_the_sample_is_spread_evenly(n_rows):
 def test_no_period_in_the_data_keeps_step_with_the_sample():
     """Hours of days, days of years, and the sample's own stretches: each place in the period has about its share."""
     n_rows = 1_000_000
-    sample = choose_evaluation_rows(np.arange(n_rows, dtype=np.uint32), MOST_EVALUATION_ROWS)
+    sample = sample_evenly(np.arange(n_rows, dtype=np.uint32), MOST_EVALUATION_ROWS)
     for period in (12, 24, 60, 168, 365, 1440, n_rows // 512):
         counts = np.histogram(sample % period, bins=12, range=(0, period))[0]
         # of 512 groups of eight rows some 43 fall into each bin: four standard deviations
@@ -212,16 +213,14 @@ def test_the_longer_the_rows_the_fewer_are_sampled():
 
 def test_few_rows_are_their_own_sample():
     order = np.array([3, 5, 8], np.uint32)
-    assert choose_evaluation_rows(order, MOST_EVALUATION_ROWS) is order
+    assert sample_evenly(order, MOST_EVALUATION_ROWS) is order
 
 
 @pytest.mark.parametrize(("container", "rate"), [(np.asarray, 0.001), (sparse.csr_array, 0.03)], ids=["dense", "CSR"])
 def test_rows_that_the_sample_misses_count(container, rate):
     """What there is to learn is in a hundredth of them: for the sample there is never anything to gain."""
     n_rows = 100_000
-    left_out = np.setdiff1d(
-        np.arange(n_rows), choose_evaluation_rows(np.arange(n_rows, dtype=np.uint32), MOST_EVALUATION_ROWS)
-    )
+    left_out = np.setdiff1d(np.arange(n_rows), sample_evenly(np.arange(n_rows, dtype=np.uint32), MOST_EVALUATION_ROWS))
     X = np.random.default_rng(0).normal(size=(n_rows, 2))
     X[:, 0] = 0
     X[left_out[::100], 0] = 1
@@ -265,7 +264,7 @@ def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
 
     objective = {name: parameters[name] for name in ("loss", "penalty", "alpha")}
     weight = np.ones(300) if weight is None else weight
-    rows = choose_evaluation_rows(np.flatnonzero(weight), 64)
+    rows = sample_evenly(np.flatnonzero(weight), 64)
     assert len(rows) == 64
     expected = [
         oracles.objective(

@@ -251,7 +251,7 @@ def test_standardize_is_the_textbook_on_standardised_data(problem, case, batch_s
         # them, and RMSprop would make whole steps of that; the package must not.
         mean = np.average(X, axis=0, weights=weight)
         intercept = np.average(Y, axis=0, weights=weight) - coef @ mean
-    model = RMSpropRegressor(**params, max_iter=epochs)
+    model = RMSpropRegressor(**params, whiten=False, max_iter=epochs)
     model.fit(np.asarray(X, order=order), Y, sample_weight=weight)
 
     # In units in which the algorithm works; columns and targets differ by many powers of ten.

@@ -337,9 +337,9 @@ def test_few_columns_of_many_met_before_take_what_they_take_alone(monkeypatch):
     *_, model = wide_stream()
     sizes, pose = [], engine.pose
 
-    def spy(data, *args):
+    def spy(data, *args, **kwargs):
         sizes.append(data.X.shape[1])
-        return pose(data, *args)
+        return pose(data, *args, **kwargs)
 
     monkeypatch.setattr(engine, "pose", spy)
     model.partial_fit(*wide_rows(np.random.default_rng(1), np.arange(20)))

@@ -1,1 +1,1 @@
-"""The compiled part: rows, losses, and the epochs between two checks. It never sees a string or an estimator."""
+"""The compiled part: rows, losses, and the training loop. It never sees a string or an estimator."""

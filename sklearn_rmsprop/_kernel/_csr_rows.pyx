@@ -10,9 +10,9 @@ from sklearn_rmsprop._kernel._plan cimport Step, StepPlan, average_weight
 from sklearn_rmsprop._kernel._rows cimport CHUNK, Rows
 
 from sklearn_rmsprop._kernel._order import checked_rows
-from sklearn_rmsprop._kernel._rows import MOMENT_ARRAYS, PENALTY_ARRAYS, STATE_ARRAYS
+from sklearn_rmsprop._kernel._rows import COORDINATE_ARRAYS, MOMENT_ARRAYS, PENALTY_ARRAYS, STATE_ARRAYS
 
-# A random visit to a coordinate costs about as much as so many numbers read in order.
+# An estimate: a random visit to a coordinate costs as much as so many numbers of X read in order.
 cdef Py_ssize_t COST_OF_VISIT = 10
 
 
@@ -22,18 +22,18 @@ cdef class CSRRows(Rows):
 
     Parameters
     ----------
-    X, y, weight, selected, shuffle
+    X, y, weight, selected, shuffle, certain
         As in Rows. The indices of X must lie within it.
     inverse_unit : (n_features + 1, n_targets) of X's type
         1 / unit of each coordinate, and 0 for one that must not move.
     intercept_floor : (n_targets,) float64
-        A smaller mean gradient of an intercept is rounding.
+        Smaller mean gradients of an intercept count as zero: they are rounding.
     penalties : None or two arrays like `inverse_unit`
         Those of L1 and L2, in units of the gradient, divided by the probability that a batch visits the column.
     """
 
-    def __init__(self, X, y, weight, selected, shuffle, inverse_unit, intercept_floor, penalties):
-        Rows.__init__(self, X, X.data.nbytes + X.indices.nbytes, y, weight, selected, shuffle)
+    def __init__(self, X, y, weight, selected, shuffle, inverse_unit, intercept_floor, penalties, certain=None):
+        Rows.__init__(self, X, X.data.nbytes + X.indices.nbytes, y, weight, selected, shuffle, certain)
         self.row_cost = self.n_targets * (1 + COST_OF_VISIT * X.nnz // max(1, self.n_rows))
         cdef Py_ssize_t n_coordinates = self.n_features + 1
         if n_coordinates >= 1 << 32:
@@ -44,10 +44,10 @@ cdef class CSRRows(Rows):
         self._inverse_unit = inverse_unit
         # one record per cache line: NumPy aligns to 16 bytes only, so that room for one more is needed
         records = np.empty(shape[0] * shape[1] * sizeof(Coordinate) + LINE_BYTES, np.uint8)
-        # room for all that a batch can visit; memory that is never written to is never taken
+        # room for all that a batch can visit, and one that is overwritten; untouched pages take no memory
         visits = np.empty((n_coordinates + 1) * sizeof(Visit), np.uint8)
         gradient = np.zeros(shape)
-        slots = np.empty(min(X.nnz, CHUNK * int(np.diff(X.indptr).max(initial=0))) + 1, np.uint32)
+        slots = np.empty(CHUNK * int(np.diff(X.indptr).max(initial=0)) + 1, np.uint32)
         self._owners += (X.data, X.indices, X.indptr, intercept_floor, records, visits, gradient, slots)
         set_data(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
@@ -81,12 +81,14 @@ cdef class CSRRows(Rows):
         address("rate_factors", factors, np.float64, (self.n_targets,))
         arrays = {name: getattr(state, name) for name in STATE_ARRAYS}
         for name, array in arrays.items():
-            if array is not None:
+            if array is not None or name in COORDINATE_ARRAYS:
                 address(name, array, np.float64 if name == "average" else self._real, shape)
         fill_coordinates(
             self._coordinates(), self._inverse_unit, factors, arrays["coef"], arrays["average"], arrays["square"]
         )
         self._weighted = False
+        # an interrupted run may have left something in the working memory
+        memset(self.model.gradient, 0, (self.n_features + 1) * self.n_targets * sizeof(double))
         coordinates = np.asarray(self._coordinates())
         for name in MOMENT_ARRAYS:
             if arrays[name] is not None:
@@ -114,11 +116,13 @@ cdef class CSRRows(Rows):
         address("coef", coef, np.float64, (self.n_features + 1, self.n_targets))
         self._prediction_coef = coef
 
-    cdef void forward(self, Py_ssize_t place, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
-        self.operations.forward(&self.model, self.order.rows_from(place), n, self.order.n_ahead(place, n), step, z)
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z
+    ) noexcept nogil:
+        self.operations.forward(&self.model, rows, n, n_ahead, step, z)
 
-    cdef void backward(self, Py_ssize_t place, Py_ssize_t n, const double *residual) noexcept nogil:
-        self.operations.backward(&self.model, self.order.rows_from(place), n, residual)
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
+        self.operations.backward(&self.model, rows, n, residual)
 
     cdef void step(self, const Step *step) noexcept nogil:
         csr_step(&self.model, step)

@@ -23,6 +23,11 @@ cdef extern from "dense.h" nogil:
         void *gradient_mean
         void *velocity
         double *average
+        void *coordinates
+        void *coordinate_gradient
+        const void *basis
+        Py_ssize_t basis_stride
+        const void *ridge
         const void *l1
         const void *l2
         void *threshold
@@ -42,7 +47,7 @@ cdef extern from "dense.h" nogil:
         void (*refresh)(const DenseModel *) noexcept nogil
 
     int has_wide_vectors()
-    const DenseOperations *dense_operations(size_t, Py_ssize_t, int)
+    const DenseOperations *dense_operations(size_t, Py_ssize_t, int, int)
 
 
 cdef class DenseRows(Rows):
@@ -54,5 +59,6 @@ cdef class DenseRows(Rows):
     cdef tuple _shape(self)
     cdef void *_reserve(self, Py_ssize_t n_bytes) noexcept
     cdef void *_reserve_numbers(self, str name, array, tuple shape) except NULL
+    cdef int _reserve_basis(self, basis, ridge) except -1
     cdef int _copy_in(self, void *to, str name, array, dtype) except -1
     cdef object _copy_out(self, const void *numbers, dtype)

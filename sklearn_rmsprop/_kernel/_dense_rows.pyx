@@ -14,7 +14,7 @@ cdef bint wide_vectors = has_wide_vectors()
 
 
 def use_wide_vectors(bint wanted):
-    """Switch vectors of 64 bytes off, or on again where there are any; return whether they are on now."""
+    """Switch 64-byte vectors off or on (where there are any) for rows made later; return whether they are on."""
     global wide_vectors
     wide_vectors = wanted and has_wide_vectors()
     return wide_vectors
@@ -25,21 +25,26 @@ cdef class DenseRows(Rows):
 
     Parameters
     ----------
-    X, y, weight, selected, shuffle
+    X, y, weight, selected, shuffle, certain
         As in Rows.
     mean : (n_features,) of X's type
     inverse_unit : (n_features + 1, n_targets) of X's type
         1 / unit of each coordinate, and 0 for one that must not move.
     floor : (n_features + 1, n_targets) of X's type
-        A smaller mean gradient is rounding.
+        Smaller mean gradients count as zero: they are rounding.
     penalties : None or two arrays like `inverse_unit`
         Those of L1 and L2, in units of the gradient.
+    basis : (n_features, n_features) of X's type, or None
+        The coefficients are basis @ coordinates, and the state belongs to the coordinates. Then there is no L1 penalty,
+        and that of L2 is in units of the gradient of the coefficients.
     """
 
-    def __init__(self, X, y, weight, selected, shuffle, mean, inverse_unit, floor, penalties):
-        Rows.__init__(self, X, X.nbytes, y, weight, selected, shuffle)
+    def __init__(self, X, y, weight, selected, shuffle, mean, inverse_unit, floor, penalties, basis=None, certain=None):
+        if X.dtype != np.float64 and X.dtype != np.float32:
+            raise ValueError(f"X must be of float64 or float32; got {X.dtype}.")
+        Rows.__init__(self, X, X.nbytes, y, weight, selected, shuffle, certain)
         self.row_cost = self.n_features * self.n_targets
-        self.operations = dense_operations(X.itemsize, self.n_targets, wide_vectors)
+        self.operations = dense_operations(X.itemsize, self.n_targets, basis is not None, wide_vectors)
         self._real = real = X.dtype
         cdef DenseModel *model = &self.model
         cdef Py_ssize_t n_coordinates = (self.n_features + 1) * self.n_targets
@@ -49,9 +54,12 @@ cdef class DenseRows(Rows):
         model.n_targets = self.n_targets
         model.n_padded = rounded_up(n_coordinates, self.operations.lanes)
         # All arrays in one piece, with room to spare: pages that are never touched cost nothing. Each begins on a cache
-        # line, because a vector of numbers that lies across two takes longer to load.
-        cdef Py_ssize_t n_numbers = 17 * model.n_padded + 2 * n_panels + 3 * self.n_targets + n_columns
-        memory = np.zeros(8 * n_numbers + 25 * LINE_BYTES, np.uint8)
+        # line, because vectors that lie across two load more slowly.
+        # 8 bytes a number, also for float32
+        cdef Py_ssize_t n_numbers = 21 * model.n_padded + 2 * n_panels + 3 * self.n_targets + n_columns
+        if basis is not None:
+            n_numbers += rounded_up(self.n_features, 4) * rounded_up(self.n_features, self.operations.lanes)
+        memory = np.zeros(8 * n_numbers + 32 * LINE_BYTES, np.uint8)
         self._room = <char *>address("memory", memory, np.uint8, memory.shape)
         self._room = <char *>rounded_up(<uintptr_t>self._room, LINE_BYTES)
         self._owners += (memory,)
@@ -67,13 +75,19 @@ cdef class DenseRows(Rows):
         model.gradient_mean = self._reserve(8 * model.n_padded)
         model.velocity = self._reserve(8 * model.n_padded)
         model.average = <double *>self._reserve(8 * model.n_padded)
-        if penalties is not None:
+        if basis is not None:
+            self._reserve_basis(basis, None if penalties is None else penalties[1])
+        elif penalties is not None:
             model.l1 = self._reserve_numbers("l1", penalties[0], self._shape())
             model.l2 = self._reserve_numbers("l2", penalties[1], self._shape())
             model.threshold = self._reserve(8 * model.n_padded)
             model.offset = self._reserve(8 * model.n_padded)
             model.active = self._reserve(8 * model.n_padded)
         model.gradient = self._reserve(8 * model.n_padded)
+        model.coordinates, model.coordinate_gradient = model.coef, model.gradient
+        if basis is not None:
+            model.coordinates = self._reserve(8 * model.n_padded)
+            model.coordinate_gradient = self._reserve(8 * model.n_padded)
         model.residual_sum = <double *>self._reserve(8 * self.n_targets)
         model.shift = <double *>self._reserve(8 * self.n_targets)
         model.columns = self._reserve(8 * n_columns)
@@ -82,6 +96,9 @@ cdef class DenseRows(Rows):
         self.prediction.coef = self._reserve(8 * model.n_padded)
         self.prediction.shift = <double *>self._reserve(8 * self.n_targets)
         self.prediction.panels = self._reserve(8 * n_panels)
+        self.prediction.coordinates = self.prediction.coef
+        if basis is not None:
+            self.prediction.coordinates = self._reserve(8 * model.n_padded)
 
     cdef tuple _shape(self):
         """The shape of an array with a number per coordinate."""
@@ -99,11 +116,24 @@ cdef class DenseRows(Rows):
         memcpy(piece, <const void *>address(name, array, self._real, shape), array.nbytes)
         return piece
 
+    cdef int _reserve_basis(self, basis, ridge) except -1:
+        """Take the basis, its rows padded with zeros, and the L2 penalty of the coefficients."""
+        cdef Py_ssize_t stride = rounded_up(self.n_features, self.operations.lanes)
+        cdef Py_ssize_t n_rows = rounded_up(self.n_features, 4)
+        address("basis", basis, self._real, (self.n_features, self.n_features))
+        padded = np.zeros((n_rows, stride), self._real)
+        padded[:self.n_features, :self.n_features] = basis
+        cdef void *piece = self._reserve(padded.nbytes)
+        memcpy(piece, <const void *>address("basis", padded, self._real, padded.shape), padded.nbytes)
+        self.model.basis, self.model.basis_stride = piece, stride
+        if ridge is not None:
+            self.model.ridge = self._reserve_numbers("l2", ridge, self._shape())
+        return 0
+
     cdef int _copy_in(self, void *to, str name, array, dtype) except -1:
         """Fill a number per coordinate from an array, or with zeros."""
-        if array is None:
-            memset(to, 0, 8 * self.model.n_padded)
-        else:
+        memset(to, 0, 8 * self.model.n_padded)
+        if array is not None:
             memcpy(to, <const void *>address(name, array, dtype, self._shape()), array.nbytes)
         return 0
 
@@ -116,7 +146,11 @@ cdef class DenseRows(Rows):
     def _load(self, state, rate_factors):
         cdef DenseModel *model = &self.model
         real = self._real
-        self._copy_in(model.coef, "coef", state.coef, real)
+        # an interrupted or overflowed run may have left something in the working memory, padding included
+        memset(model.gradient, 0, 8 * model.n_padded)
+        memset(model.coordinate_gradient, 0, 8 * model.n_padded)
+        memset(model.residual_sum, 0, 8 * self.n_targets)
+        self._copy_in(model.coordinates, "coef", state.coef, real)
         self._copy_in(model.average, "average", state.average, np.float64)
         self._copy_in(model.square, "square", state.square, real)
         self._copy_in(model.gradient_mean, "gradient_mean", state.gradient_mean, real)
@@ -139,7 +173,7 @@ cdef class DenseRows(Rows):
         cdef DenseModel *model = &self.model
         real = self._real
         result = {
-            "coef": self._copy_out(model.coef, real),
+            "coef": self._copy_out(model.coordinates, real),
             "average": self._copy_out(model.average, np.float64),
             "square": self._copy_out(model.square, real),
         }
@@ -154,14 +188,16 @@ cdef class DenseRows(Rows):
 
     def set_prediction_coef(self, coef):
         rounded = coef.astype(self._real, copy=False)
-        memcpy(self.prediction.coef, <const void *>address("coef", rounded, self._real, self._shape()), rounded.nbytes)
+        self._copy_in(self.prediction.coordinates, "coef", rounded, self._real)
         self.operations.refresh(&self.prediction)
 
-    cdef void forward(self, Py_ssize_t place, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
-        self.operations.forward(&self.model, self.order.rows_from(place), n, self.order.n_ahead(place, n), z)
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z
+    ) noexcept nogil:
+        self.operations.forward(&self.model, rows, n, n_ahead, z)
 
-    cdef void backward(self, Py_ssize_t place, Py_ssize_t n, const double *residual) noexcept nogil:
-        self.operations.backward(&self.model, self.order.rows_from(place), n, residual)
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
+        self.operations.backward(&self.model, rows, n, residual)
 
     cdef void step(self, const Step *step) noexcept nogil:
         self.operations.step(&self.model, step)

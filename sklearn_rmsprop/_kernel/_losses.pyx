@@ -1,4 +1,4 @@
-"""Losses of a mini-batch, where the choice among them is paid once a batch and not once a row, and of many rows."""
+"""Losses of chunks of predictions, chosen once per call instead of once per row, and mean losses of many rows."""
 
 from libc.stdint cimport uint32_t
 
@@ -20,15 +20,17 @@ cdef extern from "losses.h" nogil:
 
 
 cdef class Loss:
-    """A loss and its derivative by the prediction, as functions of (y, prediction, parameter).
+    """A loss and its derivative dloss/dz, as functions of (y, prediction z, parameter).
 
     Parameters
     ----------
     parameter : (n_targets,) array
-        The loss's own parameter for each target, in the target's unit; unused where a loss has none.
+        The loss's own parameter for each target: delta in the target's unit, or the quantile; else unused.
     """
 
     def __init__(self, parameter):
+        if self.losses == NULL:
+            raise TypeError("Loss is abstract: use one of its subclasses")
         self.n_targets = len(parameter)
         # one number for each prediction of a chunk, so that the loops need not know about targets
         repeated = np.empty((CHUNK, self.n_targets))
@@ -40,7 +42,7 @@ cdef class Loss:
         self.losses(n, &self.parameter[0], y, z, loss)
 
     cdef void differentiate(self, Py_ssize_t n, const double *y, const double *z, double *derivative) noexcept nogil:
-        """Its derivative by the prediction, likewise."""
+        """dloss/dz of each of `n` predictions, likewise."""
         self.derivatives(n, &self.parameter[0], y, z, derivative)
 
     def derivative_and_loss(self, const double[:, ::1] y, const double[:, ::1] z):
@@ -48,7 +50,10 @@ cdef class Loss:
         cdef double[:, :, ::1] result = np.empty((2, y.shape[0], y.shape[1]))
         cdef Py_ssize_t i = 0, n
         if y.shape[1] != self.n_targets or z.shape[0] != y.shape[0] or z.shape[1] != y.shape[1]:
-            raise ValueError(f"expected two arrays of {self.n_targets} columns, got {y.shape[1]} and {z.shape[1]}")
+            raise ValueError(
+                f"y and z must have the same shape with {self.n_targets} columns; "
+                f"got {(y.shape[0], y.shape[1])} and {(z.shape[0], z.shape[1])}"
+            )
         with nogil:
             while i < y.shape[0]:
                 n = min(<Py_ssize_t>CHUNK, y.shape[0] - i)
@@ -142,6 +147,8 @@ cdef class SquaredError(Loss):
 
 
 cdef class AbsoluteError(Loss):
+    """The absolute error."""
+
     def __cinit__(self, parameter):
         self.losses, self.derivatives = absolute_error_loss_each, absolute_error_derivative_each
 
@@ -161,14 +168,14 @@ cdef class Quantile(Loss):
 
 
 cdef class EpsilonInsensitive(Loss):
-    """By how much an error exceeds `parameter`."""
+    """The excess of the absolute error over `parameter`, or 0."""
 
     def __cinit__(self, parameter):
         self.losses, self.derivatives = epsilon_insensitive_loss_each, epsilon_insensitive_derivative_each
 
 
 cdef class SquaredEpsilonInsensitive(Loss):
-    """Half the square of that."""
+    """Half the square of the excess of the absolute error over `parameter`."""
 
     def __cinit__(self, parameter):
         self.losses = squared_epsilon_insensitive_loss_each

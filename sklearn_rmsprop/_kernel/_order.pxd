@@ -12,3 +12,4 @@ cdef class Order:
     cdef void end_batch(self, Py_ssize_t place) noexcept nogil
     cdef const uint32_t *rows_from(self, Py_ssize_t place) noexcept nogil
     cdef Py_ssize_t n_ahead(self, Py_ssize_t place, Py_ssize_t n) noexcept nogil
+    cdef Order copy(self)

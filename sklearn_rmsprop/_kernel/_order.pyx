@@ -17,22 +17,22 @@ CACHED_BYTES = 1 << 20
 # than it gains (docs/kernel_notes.md).
 SHARED_CACHE_BYTES = 1 << 24
 
-# Fewer rows than this would make too few pools to mix (see shuffle.h).
+# Fewer rows than eight pools of shuffle.h mix too little.
 cdef Py_ssize_t FEWEST_ROWS_IN_BLOCKS = 1 << 14
 
 
 def checked_rows(rows, Py_ssize_t n_rows):
-    """Numbers of rows as a uint32 array, once it is known that all of them are below `n_rows`.
+    """The row numbers as a uint32 array, checked to be integers from 0 to `n_rows` - 1.
 
     Raises
     ------
     ValueError
-        If there are none, or if one is not below `n_rows`.
+        If they are not, or if there are none.
     """
-    rows = np.ascontiguousarray(rows, dtype=np.uint32)
-    if rows.ndim != 1 or len(rows) == 0 or rows.max() >= n_rows:
-        raise ValueError(f"the selected rows must be numbers below {n_rows}, at least one")
-    return rows
+    rows = np.asarray(rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "ui" or len(rows) == 0 or rows.min() < 0 or rows.max() >= n_rows:
+        raise ValueError(f"the selected rows must be at least one integer from 0 to {n_rows - 1}; got {rows!r}")
+    return np.ascontiguousarray(rows, dtype=np.uint32)
 
 
 cdef class Order:
@@ -43,7 +43,7 @@ cdef class Order:
     selected : (n,) uint32
         Numbers of the rows that take part.
     n_bytes : int
-        Size of the data.
+        Bytes of X that an epoch reads.
     shuffle : bool
         False takes the rows as they come.
     """
@@ -82,7 +82,7 @@ cdef class Order:
         return 0
 
     cdef void end_batch(self, Py_ssize_t place) noexcept nogil:
-        """The batch has ended before this place."""
+        """The next batch begins at this place."""
         self._place = place
 
     cdef const uint32_t *rows_from(self, Py_ssize_t place) noexcept nogil:
@@ -90,11 +90,20 @@ cdef class Order:
         return &self._order[place]
 
     cdef Py_ssize_t n_ahead(self, Py_ssize_t place, Py_ssize_t n) noexcept nogil:
-        """How many of them are worth knowing to a caller that works on `n` of them and requests the next ones early."""
+        """How many rows from there on to pass: `n`, and those to prefetch unless the data stays in the cache."""
         return n if self.cached else self._order.shape[0] - place
 
+    cdef Order copy(self):
+        """An order of its own that goes on from the same place in the same epoch."""
+        cdef Order result = Order.__new__(Order)
+        result._selected, result._order, result._blocks = self._selected, np.array(self._order), np.array(self._blocks)
+        result._generator[0], result._generator[1] = self._generator[0], self._generator[1]
+        result._place, result._shuffles, result._in_blocks = self._place, self._shuffles, self._in_blocks
+        result.cached = self.cached
+        return result
+
     def draw(self):
-        """The order of the next epoch, as an array."""
+        """The order of the next epoch, as an array (for tests)."""
         self._place = self._order.shape[0]
         self.begin_batch()
         return np.array(self._order)

@@ -37,6 +37,7 @@ cdef extern from "step.h" nogil:
 cdef class Plan:
     cdef StepPlan c
     cdef readonly Py_ssize_t n_steps
+    cdef readonly bint lazy
     cdef object _owners
     cdef const double *_keep_alive(self, values) except NULL
     cdef void begin(self, Step *step) noexcept nogil

@@ -1,14 +1,14 @@
-"""What a run of update steps has to know: the hyper-parameters and the sequences of step.h, filled in one place."""
+"""The StepPlan of step.h for one call of the kernel: hyper-parameters and sequences, filled in one place."""
 
 import numpy as np
 
 ETA = AVERAGING_ETA
 
-# A power of the momentum that no longer changes a coefficient.
+# Powers of the momentum below this count as zero: they change no coefficient.
 NEGLIGIBLE_POWER = 1e-20
 
-# A product of decays that no longer changes the bias correction. Left to shrink further it becomes a subnormal number,
-# with which each operation takes about a hundred times as long.
+# A product of decays below this counts as zero: it no longer changes the bias correction, and would become a subnormal
+# number, with which operations are slow.
 cdef double NEGLIGIBLE_PRODUCT = 1e-30
 
 
@@ -28,7 +28,7 @@ cdef class Plan:
     forgotten : int
         Steps that the average takes as not done.
     lazy : bool
-        Whether the rows make up for steps that did not visit a coordinate (sparse rows), for which they need tables.
+        Whether coordinates catch up on steps without a visit (sparse rows), which takes tables.
     """
 
     def __init__(self, rate, *, double decay_limit, double decay_gain, double momentum, bint centered, double epsilon,
@@ -36,7 +36,7 @@ cdef class Plan:
         if len(rate) == 0:
             raise ValueError("a plan needs at least one step")
         self._owners = []
-        self.n_steps = len(rate)
+        self.n_steps, self.lazy = len(rate), lazy
         self.c.rate = self._keep_alive(rate)
         self.c.decay_limit, self.c.decay_gain = decay_limit, decay_gain
         self.c.momentum, self.c.centered, self.c.epsilon = momentum, centered, epsilon
@@ -59,13 +59,13 @@ cdef class Plan:
             self.c.weighted_travel = self._keep_alive(discounted_sums(rate * weights, momentum))
 
     cdef const double *_keep_alive(self, values) except NULL:
-        """Keep these numbers as long as the plan, where C can read them."""
+        """A C pointer to these numbers, valid as long as the plan."""
         cdef const double[::1] array = np.ascontiguousarray(values, dtype=np.float64)
         self._owners.append(array)
         return &array[0]
 
     cdef void begin(self, Step *step) noexcept nogil:
-        """Before the first step."""
+        """Set `step` to before the first step."""
         step.plan = &self.c
         step.i = 0
 
@@ -92,7 +92,7 @@ cdef int fill_average_weights(const StepPlan *plan, double[::1] weights) except 
 
 
 def discounted_sums(const double[::1] values, double factor):
-    """For each place 0..n the sum of factor^k times the value k places on, k = 1, 2, ...: (n + 1,), the last one 0."""
+    """sums[a] = sum over k = 1, 2, ... of factor^k * values[a + k - 1], for a = 0..n; sums[n] = 0."""
     result = np.zeros(values.shape[0] + 1)
     cdef double[::1] sums = result
     cdef Py_ssize_t i

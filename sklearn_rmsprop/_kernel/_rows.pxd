@@ -21,16 +21,21 @@ cdef extern from "batch.h" nogil:
 
 
 cdef class Rows:
-    cdef readonly Py_ssize_t n_rows, n_features, n_targets, n_selected, row_cost
+    cdef readonly Py_ssize_t n_rows, n_features, n_targets, n_drawn, row_cost
     cdef Order order
+    cdef const uint32_t[::1] certain
     cdef Targets y
     cdef const double *weight
     cdef double common_weight
     cdef bint _fetches_targets
     cdef object _owners, _loaded
-    cdef void take(self, Py_ssize_t place, Py_ssize_t n, double *y, double *weight) noexcept nogil
-    cdef void forward(self, Py_ssize_t place, Py_ssize_t n, const Step *step, double *z) noexcept nogil
-    cdef void backward(self, Py_ssize_t place, Py_ssize_t n, const double *residual) noexcept nogil
+    cdef void take(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, double *y, double *weight
+    ) noexcept nogil
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z
+    ) noexcept nogil
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil
     cdef void step(self, const Step *step) noexcept nogil
     cdef void start(self, const StepPlan *plan) noexcept nogil
     cdef void finish(self, const StepPlan *plan, int64_t i) noexcept nogil

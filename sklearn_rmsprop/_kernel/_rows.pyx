@@ -1,7 +1,8 @@
 """Rows of X with their targets and weights, and the working copy of the state that acts on them.
 
 A state is any object with the arrays of STATE_ARRAYS, each (n_features + 1, n_targets) with the intercept last;
-`average` is float64, the others have the type of X, and None stands for zeros. `load` copies a state into the working
+`average` is float64, the others have the type of X. COORDINATE_ARRAYS must be there; for the others None stands for
+zeros. `load` copies a state into the working
 memory, `store` copies what was learned out again; the state itself is never written to. The subclasses are DenseRows
 and CSRRows.
 """
@@ -39,7 +40,7 @@ cdef class Rows:
     ----------
     X : array or CSR matrix of shape (n_rows, n_features)
     n_bytes : int
-        What an epoch reads of it.
+        Bytes of X that an epoch reads.
     y : (n_rows, n_targets) float64
         Targets in units of the kernel: C-contiguous, or one column that is broadcast to several.
     weight : (n_rows,) float64 or float
@@ -48,9 +49,11 @@ cdef class Rows:
         Numbers of the rows that take part.
     shuffle : bool
         Whether to draw a new order for each epoch.
+    certain : (n_certain,) uint32 or None
+        Numbers of further rows that are in every batch, weighted so that its gradient stays unbiased.
     """
 
-    def __init__(self, X, Py_ssize_t n_bytes, y, weight, selected, bint shuffle):
+    def __init__(self, X, Py_ssize_t n_bytes, y, weight, selected, bint shuffle, certain=None):
         self.n_rows, self.n_features = X.shape
         if y.shape[0] != self.n_rows:
             raise ValueError(f"y must have {self.n_rows} rows like X; got {y.shape[0]}.")
@@ -61,7 +64,9 @@ cdef class Rows:
         else:
             self.weight, self.common_weight = NULL, weight
         selected = checked_rows(selected, self.n_rows)
-        self.n_selected = len(selected)
+        self.n_drawn = len(selected)
+        none = np.empty(0, np.uint32)
+        self.certain = none if certain is None or len(certain) == 0 else checked_rows(certain, self.n_rows)
         self.order = Order(selected, n_bytes, shuffle)
         # The cache also holds the rows that pass through it: targets of half its size are worth requesting early.
         self._fetches_targets = 2 * y.nbytes > CACHED_BYTES
@@ -73,7 +78,7 @@ cdef class Rows:
         return False
 
     def load(self, state, rate_factors=None):
-        """Copy a state into the working memory, unless it is the one stored or loaded last.
+        """Copy a state into the working memory, unless it is the one stored last.
 
         Parameters
         ----------
@@ -84,19 +89,20 @@ cdef class Rows:
         Raises
         ------
         ValueError
-            If one of its arrays has not the shape and type that belong to these rows.
+            If an array does not have the shape and type of these rows.
         """
-        if self._loaded is not None and self._loaded[0] is state and self._loaded[1] is rate_factors:
+        if self._loaded is not None and self._loaded[0] is state and np.array_equal(self._loaded[1], rate_factors):
             return
-        if state.coef.shape != (self.n_features + 1, self.n_targets):
+        shape = (self.n_features + 1, self.n_targets)
+        found = np.shape(state.coef)
+        if found != shape:
             raise ValueError(
-                f"The state to go on from has {state.coef.shape[0] - 1} features and {state.coef.shape[1]} targets, "
-                f"X and y have {self.n_features} and {self.n_targets}."
+                f"The state must have coefficients of shape {shape} like X and y: a row for each feature and the "
+                f"intercept, a column for each target; got {found}."
             )
-        self._loaded = None
         self.order.generator = state.generator
         self._load(state, rate_factors)
-        self._loaded = state, rate_factors
+        self._loaded = state, np.copy(rate_factors)
 
     def store(self, *, bint moments):
         """What was learned, as a dictionary of new arrays: those of a state, and `generator`.
@@ -110,7 +116,22 @@ cdef class Rows:
 
     def stored_as(self, state, rate_factors=None):
         """Say which state was made of the arrays that `store` returned, so that `load` need not copy it back."""
-        self._loaded = state, rate_factors
+        self._loaded = state, np.copy(rate_factors)
+
+    def follow(self, Rows other):
+        """Go on in the current epoch of other rows, which are the same but for their targets, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If their numbers of rows differ.
+        """
+        if other.n_rows != self.n_rows or other.n_drawn != self.n_drawn:
+            raise ValueError(
+                f"the rows to follow must be {self.n_drawn} of {self.n_rows} rows; "
+                f"got {other.n_drawn} of {other.n_rows}"
+            )
+        self.order = other.order.copy()
 
     def _load(self, state, rate_factors):
         raise NotImplementedError
@@ -122,18 +143,23 @@ cdef class Rows:
         """Take these coordinates, (n_features + 1, n_targets) float64, for `predict`."""
         raise NotImplementedError
 
-    cdef void take(self, Py_ssize_t place, Py_ssize_t n, double *y, double *weight) noexcept nogil:
-        """Copy the targets of the `n` rows from this place of the epoch on, and their weights if these differ.
+    cdef void take(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, double *y, double *weight
+    ) noexcept nogil:
+        """Copy the targets of the first `n` of `n_ahead` rows, and their weights if these differ.
 
-        The methods below are called for the rows taken last.
+        `forward` and `backward` are then called for the same rows.
         """
-        cdef Py_ssize_t n_ahead = self.order.n_ahead(place, n) if self._fetches_targets else n
-        gather(self.order.rows_from(place), n, n_ahead, self.n_targets, self.y, self.weight, y, weight)
+        gather(
+            rows, n, n_ahead if self._fetches_targets else n, self.n_targets, self.y, self.weight, y, weight
+        )
 
-    cdef void forward(self, Py_ssize_t place, Py_ssize_t n, const Step *step, double *z) noexcept nogil:
+    cdef void forward(
+        self, const uint32_t *rows, Py_ssize_t n, Py_ssize_t n_ahead, const Step *step, double *z
+    ) noexcept nogil:
         """Predict."""
 
-    cdef void backward(self, Py_ssize_t place, Py_ssize_t n, const double *residual) noexcept nogil:
+    cdef void backward(self, const uint32_t *rows, Py_ssize_t n, const double *residual) noexcept nogil:
         """Add residual * features to the gradient."""
 
     cdef void step(self, const Step *step) noexcept nogil:

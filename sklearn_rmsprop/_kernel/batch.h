@@ -1,4 +1,4 @@
-/* What surrounds the loss on a few rows: fetch their targets and weights, and multiply and add up per row. */
+/* Around the loss of a chunk of rows: copy its targets and weights, weight the values, sum them. */
 #ifndef SKLEARN_RMSPROP_BATCH_H
 #define SKLEARN_RMSPROP_BATCH_H
 
@@ -9,10 +9,11 @@
 #include "compiler.h"
 
 /* Rows that are predicted before their gradients are taken: few enough to be still in the first-level cache then, and one
- * default batch, for which loops are compiled with a constant length. Measured: 8 to 16 and 64 to 128 are slower. */
+ * default batch, for which loops are compiled with a constant length. 8 and 16 are slower; 64 and 128 gain only in longer
+ * batches (docs/kernel_notes.md). */
 enum { CHUNK = 32 };
 
-/* How many rows ahead targets are requested from memory: one default batch. */
+/* How many rows ahead targets are prefetched: one default batch. */
 enum { TARGETS_AHEAD = 32 };
 
 /* The targets: number (row, k) is at data[row * row_stride + k * column_stride]. A column_stride of 0 lets all columns of
@@ -22,9 +23,9 @@ typedef struct {
     ptrdiff_t row_stride, column_stride;
 } Targets;
 
-/* Copies the targets and weights of the first `n` of `n_ahead` selected rows into arrays of their own. `weight` is NULL
- * where all rows weigh the same. Here and below the loop over one target is written out: with an inner loop of length 1 it
- * took longer than all other work on a table of one column. */
+/* Copies targets and weights of the first `n` selected rows; prefetches targets up to `n_ahead`. `weight` is NULL where all
+ * rows weigh the same. Here and below the loop over one target is written out: an inner loop of length 1 would dominate the
+ * time on a table of one column. */
 static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t n_ahead, ptrdiff_t n_targets, Targets y,
                           const double *restrict weight, double *restrict y_chunk, double *restrict weight_chunk)
 {
@@ -50,7 +51,7 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
     }
 }
 
-/* A sum in two halves side by side, because each addition waits for the one before it. */
+/* A sum in two independent halves, because each addition waits for the one before it. */
 static ALWAYS_INLINE double sum_of(const double *values, ptrdiff_t n)
 {
     double first = 0, second = 0;
@@ -63,7 +64,7 @@ static ALWAYS_INLINE double sum_of(const double *values, ptrdiff_t n)
     return first + second + (n % 2 ? values[n - 1] : 0);
 }
 
-/* total += values of all rows, per target. */
+/* total[k] += the values of target k in all rows. */
 static inline void add_rows(ptrdiff_t n, ptrdiff_t n_targets, const double *restrict values, double *restrict total)
 {
     if (n_targets == 1) {

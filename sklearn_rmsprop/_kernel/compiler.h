@@ -10,7 +10,7 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
-/* before a loop: unroll it so many times */
+/* before a loop: unroll it n times */
 #define UNROLL(n) DO_PRAGMA(GCC unroll n)
 #define DO_PRAGMA(text) _Pragma(#text)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -29,10 +29,10 @@
 #define ALWAYS_INLINE inline
 #endif
 
-/* One function, compiled for plain x86-64 and for AVX2 with FMA; the loader picks. Only gcc on glibc supports it; elsewhere
- * the plain version serves. The name is that of an architecture level, because a CPU model such as "arch=skylake-avx512"
+/* One function, compiled for plain x86-64 and for AVX2 with FMA; the loader chooses. Used with gcc on glibc only;
+ * elsewhere the plain version serves. The name is that of an architecture level, because a CPU model such as "arch=skylake-avx512"
  * would be chosen on that one model only. */
-#ifdef MULTIVERSION
+#ifdef MULTIVERSION /* set by dense_wide.c */
 #elif defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
 #define MULTIVERSION __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else

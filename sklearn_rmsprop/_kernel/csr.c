@@ -1,4 +1,4 @@
-/* The sparse operations: the update of coordinates, and what makes up for steps without a visit. */
+/* The sparse operations: the update of coordinates, and their catching up on steps without a visit. */
 #include "csr.h"
 
 #include <float.h>
@@ -8,13 +8,13 @@
 #include "compiler.h"
 
 /* ROWS_AHEAD: rows between the stages of `fetch` (2 to 8 are equally good; with 12, coordinates come too early for a million
- * columns). LINES: cache lines that are requested without asking how long a row is: 32 values of 8 bytes lie in 4 lines, or 5 if
+ * columns). LINES: cache lines that are prefetched without asking how long a row is: 32 values of 8 bytes lie in 4 lines, or 5 if
  * they begin within one. BLOCK: features whose square roots and divisions are computed together: three arrays of so many
  * numbers stay in the first-level cache. docs/kernel_notes.md has the measurements. */
 enum { ROWS_AHEAD = 5, LINE_BYTES = 64, LINES = 5, BLOCK = 64 };
 
-/* Requests a part of an array from memory. The first lines without asking how many there are: the end of a loop over the
- * lines of a usual row would be mispredicted each time. */
+/* Prefetches a part of an array. The first LINES lines need no branch: the end of a loop over the lines of a usual row would
+ * be mispredicted. */
 static ALWAYS_INLINE void fetch_lines(const void *start, const void *stop)
 {
     const ptrdiff_t last = (const char *)stop - (const char *)start - 1;
@@ -24,7 +24,7 @@ static ALWAYS_INLINE void fetch_lines(const void *start, const void *stop)
         PREFETCH((const char *)start + q);
 }
 
-/* Moves a coefficient by -distance in step t of the fit, before which the average has the weight `weight`. */
+/* Moves a coefficient by -distance in step t of the fit; `weight` is the average_weight before the step. */
 static ALWAYS_INLINE void move(Coordinate *c, Penalty *penalty, double distance, double weight, double t)
 {
     if (penalty != NULL) {
@@ -46,7 +46,7 @@ static ALWAYS_INLINE Penalty *penalty_of(const CSRModel *model, const Coordinate
 }
 
 /* The product of the decays from the end of step `a` to the end of one fixed step: factor * table[a * direction]. Constant and
- * varying decays have tables of their own (step.h); this leaves one look-up per coordinate instead of three. */
+ * varying decays have tables of their own (step.h); this needs one look-up per coordinate instead of three. */
 typedef struct {
     const double *table;
     ptrdiff_t direction;
@@ -71,8 +71,8 @@ static ALWAYS_INLINE int side(double value, double threshold)
     return (value > threshold) - (value < -threshold);
 }
 
-/* Makes up for steps last + 1, ..., i without a visit when there is momentum: the coordinate moves on until its velocity is
- * spent. In closed form, unless the L1 penalty stops it or lets it go on the way: then step by step. */
+/* Catches up on steps last + 1, ..., i without a visit when there is momentum: the coordinate moves on until its velocity is
+ * spent. In closed form, unless it enters or leaves the values that L1 maps to zero on the way: then step by step. */
 static void move_by_momentum(Coordinate *c, Penalty *penalty, const StepPlan *plan, uint32_t last, uint32_t i)
 {
     const double *power = plan->momentum_power;
@@ -101,7 +101,7 @@ static void move_by_momentum(Coordinate *c, Penalty *penalty, const StepPlan *pl
     c->weighted_deviation += weighted;
 }
 
-/* Makes up for the steps from last + 1 to `i`; `decay` is decay_until(plan, i). */
+/* Catches up on the steps from last + 1 to `i`; `decay` is decay_until(plan, i). */
 static ALWAYS_INLINE void catch_up(Coordinate *c, Penalty *penalty, const StepPlan *plan, DecaySince decay, uint32_t last,
                                    uint32_t i)
 {
@@ -201,7 +201,7 @@ MULTIVERSION void csr_step(CSRModel *model, const Step *shared)
         update_visited(model, n_targets, &step, &plan, 0, 1);
     else if (n_targets > 1)
         update_visited(model, n_targets, &step, &plan, 0, 0);
-    else /* the usual case: the constant makes it faster */
+    else /* the usual case, with n_targets as a constant */
         update_visited(model, 1, &step, &plan, 0, 0);
     memset(model->gradient, 0, (size_t)(model->n_visits * n_targets) * sizeof(double));
     begin_batch(model, step.i);

@@ -1,6 +1,6 @@
 /* A linear model on compressed sparse rows: like dense.h, but a mini-batch reads and writes only the coordinates of features
- * that its rows contain ("visits" them). Updates are lazy: what the steps without a visit do to a coordinate is made up for
- * at its next visit, in closed form. */
+ * that its rows contain ("visits" them). Updates are lazy: at its next visit a coordinate catches up on the steps
+ * without one, mostly in closed form. */
 #ifndef SKLEARN_RMSPROP_CSR_H
 #define SKLEARN_RMSPROP_CSR_H
 
@@ -9,10 +9,10 @@
 
 #include "step.h"
 
-/* All numbers of one coordinate, in one cache line: in arrays of their own, each visit would cost eight cache misses. Half a
- * line for what every visit needs and the rest elsewhere was slower: the unit is needed too, which made two misses of one.
+/* All numbers of one coordinate, in one cache line: in separate arrays, each would cost a cache miss per visit. Half a
+ * line for what every visit needs and the rest elsewhere was slower: each visit needs the unit too, which makes two misses.
  *
- * The average needs no making up for. With F of step.h (`average_weight`), the update A <- w + F(i-1)/F(i) * (A - w) is
+ * The average needs no catching up. With F of step.h (`average_weight`), the update A <- w + F(i-1)/F(i) * (A - w) is
  *     A = w + weighted_deviation / F(i),   weighted_deviation <- weighted_deviation + F(i-1) * (w before - w after),
  * and a coordinate that does not move keeps its weighted_deviation. */
 typedef struct {
@@ -23,6 +23,8 @@ typedef struct {
     uint32_t slot;       /* the number of the feature among those that this batch has visited; likewise */
 } Coordinate;
 
+_Static_assert(sizeof(Coordinate) == 64, "a coordinate must fill a cache line");
+
 /* What a batch records about a feature that it visits. */
 typedef struct {
     uint32_t feature;
@@ -30,8 +32,8 @@ typedef struct {
 } Visit;
 
 /* The penalties on a coordinate and their state: see dense.h. A penalty acts on a coordinate only when a batch visits it, and
- * is divided by the probability that one does, so that the penalties of an epoch add up to the same. Applying them in every
- * step, made up for later, is not only slow but wrong: without a visit the moving average decays, and the step size that the
+ * is divided by the probability that one does, so that those of an epoch add up as on dense rows. Applying them in every
+ * step, by catching up, is not only slow but wrong: without a visit the moving average decays, and the step size that the
  * threshold grows by is then far from that of the coordinate's gradient. */
 typedef struct {
     double l1, l2, threshold, offset, active;
@@ -49,19 +51,19 @@ typedef struct {
     Visit *visits;      /* the features that this batch has visited, by slot; the intercept is the first */
     ptrdiff_t n_visits;
     double *gradient; /* (slots, n_targets): side by side they stay in the first-level cache */
-    uint32_t *slots;  /* of the entries of the rows in the last `forward`, in their order; `backward` needs no features */
+    uint32_t *slots;  /* of the entries of the rows in the last `forward`, in their order; `backward` needs no indices */
 } CSRModel;
 
 typedef struct {
     /* z = x . w + intercept of the first `n` of `n_ahead` selected rows; records which features they visit. The later rows
-     * come next and are requested from memory early. */
+     * come next and are prefetched. */
     void (*forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step, double *z);
     /* Adds the rows' residuals times features to the gradient; the rows must be those of the last `forward`. */
     void (*backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
     /* Predicts like `forward` with other coefficients, one per coordinate; records nothing. */
     void (*predict)(const CSRModel *model, const double *coef, const uint32_t *rows, ptrdiff_t n, double *z);
     /* Weighted mean square of each column's entries that are not zero. `weight` has a number per row of the data, or is NULL.
-     * `square` and `total`: n_features. */
+     * `square`: n_features; `total`: n_features, the sum of their weights. */
     void (*mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *weight, double *square,
                         double *total);
 } CSROperations;
@@ -71,7 +73,7 @@ extern const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, c
 /* Updates what the batch has visited, and sets the gradient to zero. */
 void csr_step(CSRModel *model, const Step *step);
 
-/* Begins a call of the kernel. `factor` turns A - w into weighted_deviation (average_weight), or is 1 if that is done. */
+/* Begins a call of the kernel. `factor` turns A - w into weighted_deviation (average_weight), or is 1 if that is already done. */
 void csr_start(CSRModel *model, double factor);
 
 /* Ends a call of `i` steps: brings every coordinate to its last step. */

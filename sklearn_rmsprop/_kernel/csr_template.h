@@ -1,6 +1,6 @@
 /* The sparse operations for one DATA and one INDEX type; csr.c includes this for each pair. */
 
-/* Requests later rows from memory in three stages, each of which needs the one before: where a row starts, its entries, and their
+/* Prefetches later rows in three stages, each of which needs the one before: where a row starts, its entries, and their
  * coordinates. */
 static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *rows, ptrdiff_t i, ptrdiff_t n_ahead)
 {
@@ -16,7 +16,7 @@ static ALWAYS_INLINE void NAME(fetch)(const CSRModel *model, const uint32_t *row
         PREFETCH(model->coordinates + indices[q] * model->n_targets);
 }
 
-/* With momentum a coordinate moves also while no batch visits it: bring those of a row to the step before this one. */
+/* With momentum, coordinates also move without a visit: bring those of a row to the step before this one. */
 static void NAME(catch_up_row)(CSRModel *model, uint32_t row, const Step *step)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
@@ -35,7 +35,7 @@ static void NAME(catch_up_row)(CSRModel *model, uint32_t row, const Step *step)
 
 /* Callers pass a constant 1 for `n_targets` where there is one, which removes the inner loops. Each entry does what only the
  * first visit of a feature in the batch needs, and `first` (0 or 1) multiplies instead of choosing: a branch, which compilers
- * also make of `?:`, would be mispredicted at every other entry. */
+ * also make of `?:`, would often be mispredicted. */
 static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_targets, const uint32_t *rows, ptrdiff_t n,
                                                 ptrdiff_t n_ahead, const Step *step, double *restrict z)
 {
@@ -59,7 +59,7 @@ static ALWAYS_INLINE void NAME(forward_targets)(CSRModel *model, ptrdiff_t n_tar
                 sum += data[q] * c->coef;
                 if (k == 0) {
                     const uint32_t last = c->last, slot = c->slot, first = last != now;
-                    visits[n_visits] = (Visit){(uint32_t)indices[q], last};
+                    visits[n_visits] = (Visit){(uint32_t)indices[q], last}; /* stays only if `first` */
                     c->last = now;
                     c->slot = *slots++ = slot + first * (n_visits - slot);
                     n_visits += first;

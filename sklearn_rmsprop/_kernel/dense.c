@@ -24,6 +24,8 @@
 #include "dense_one_template.h"
 
 #include "dense_many_template.h"
+
+#include "dense_basis_template.h"
 #undef REAL
 #undef NAME
 #undef SQRT
@@ -47,13 +49,19 @@
 
 #include "dense_many_template.h"
 
+#include "dense_basis_template.h"
+
 extern const DenseOperations many_targets_wide_float, many_targets_wide_double;
 
-const DenseOperations *dense_operations(size_t real_bytes, ptrdiff_t n_targets, int wide)
+const DenseOperations *dense_operations(size_t real_bytes, ptrdiff_t n_targets, int in_basis, int wide)
 {
     const int is_float = real_bytes == sizeof(float);
+    if (n_targets == 1 && in_basis)
+        return is_float ? &one_target_in_basis_float : &one_target_in_basis_double;
     if (n_targets == 1)
         return is_float ? &one_target_float : &one_target_double;
+    if (in_basis)
+        return is_float ? &many_targets_in_basis_float : &many_targets_in_basis_double;
     if (wide)
         return is_float ? &many_targets_wide_float : &many_targets_wide_double;
     return is_float ? &many_targets_float : &many_targets_double;

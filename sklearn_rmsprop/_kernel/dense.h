@@ -6,13 +6,12 @@
 #include "step.h"
 
 /* `real` below is float or double, the type of the rows. Coordinates are the coefficients and the intercept: an array of
- * (n_features + 1) x n_targets numbers, targets side by side, the intercept last. Rows are centred on the fly, x - mean,
- * with one correction per batch instead of one per row; `shift` is what centring subtracts from a row's prediction. The
- * intercept is treated as a feature that is always 0 and has the mean -1.
+ * (n_features + 1) x n_targets numbers, targets side by side, the intercept last. Rows are centred on the fly,
+ * x - mean: predictions subtract `shift`, and the summed gradient of a batch is corrected once. The intercept is treated as a feature that is always 0 and has the mean -1.
  *
  * Arrays with a number per coordinate begin on a cache line and are padded with zeros to `n_padded`, a multiple of the
- * vector length, so that a loop over coordinates has no rest. The padding stays zero. */
-enum { LONGEST_VECTOR = 16 }; /* in floats; that of dense_wide.c */
+ * vector length, so that a loop over coordinates has no remainder. The padding stays zero. */
+enum { LONGEST_VECTOR = 16 }; /* floats in a vector of dense_wide.c */
 
 /* Rows of one target and no more features than this are worked on column by column (dense_narrow_template.h). */
 enum { WIDEST_NARROW = 8 };
@@ -21,7 +20,7 @@ typedef struct {
     const void *x; /* real, n_rows x n_features */
     ptrdiff_t n_features, n_targets, n_padded;
     const void *mean;         /* real, one per feature and -1; padded like the coordinates */
-    const void *inverse_unit; /* real, one per coordinate; 0 for one that must not move */
+    const void *inverse_unit; /* real, one per coordinate: 1 / unit of the feature; 0 for one that must not move */
     /* real, one per coordinate: inverse_unit times the factor of its target's step sizes. The same array as inverse_unit
      * where no target has a factor of its own. Not read with one target. */
     const void *step_unit;
@@ -32,8 +31,14 @@ typedef struct {
     /* the state; `average` is double because its late increments are below the resolution of a float */
     void *coef, *square, *gradient_mean, *velocity; /* real */
     double *average;
+    /* Without a basis, `coordinates` and `coordinate_gradient` are `coef` and `gradient`. With one, coef = basis . coordinates:
+     * the update moves the coordinates, the state belongs to them, and `coef` only predicts (dense_basis_template.h). */
+    void *coordinates, *coordinate_gradient; /* real */
+    const void *basis;      /* real, n_features rows of basis_stride numbers, and rows of zeros up to a multiple of four */
+    ptrdiff_t basis_stride; /* at least n_features; at most n_padded */
+    const void *ridge;      /* real, one per coordinate, or NULL: with a basis, the L2 penalty of the coefficients */
     /* The penalties, one number per coordinate in the units of the gradient, or NULL without any. They need three more
-     * arrays of state: `threshold`, the accumulated steps of the L1 penalty; `offset`, by how much the other steps exceed
+     * arrays of state: `threshold`, the accumulated steps of the L1 penalty; `offset`, the sum of the gradient steps less
      * the coefficient; and `active`, the last step at which the coefficient was not zero. */
     const void *l1, *l2;               /* real */
     void *threshold, *offset, *active; /* real */
@@ -48,7 +53,7 @@ typedef struct {
 typedef struct {
     ptrdiff_t lanes; /* numbers in a vector */
     /* z = (x - mean) . w + intercept of the first `n` of `n_ahead` selected rows. The later ones come next and are
-     * requested from memory early. */
+     * prefetched. */
     void (*forward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, double *z);
     /* Adds the rows' residuals times features to the gradient; the rows are those of the last `forward`. */
     void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
@@ -61,8 +66,8 @@ typedef struct {
 /* Whether this processor has vectors of 64 bytes and is fast with them. */
 int has_wide_vectors(void);
 
-/* The operations for floats or doubles (by their size) and so many targets. `wide`: with vectors of 64 bytes; only where
- * has_wide_vectors() and there are several targets. */
-const DenseOperations *dense_operations(size_t real_bytes, ptrdiff_t n_targets, int wide);
+/* The operations for floats or doubles (by their size) and so many targets, with or without a basis. `wide`: with vectors of
+ * 64 bytes, where has_wide_vectors(), there are several targets and no basis. */
+const DenseOperations *dense_operations(size_t real_bytes, ptrdiff_t n_targets, int in_basis, int wide);
 
 #endif

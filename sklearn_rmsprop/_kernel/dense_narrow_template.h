@@ -1,5 +1,5 @@
 /* One target and few features, for one REAL: the rows of a chunk are copied column by column, and the loops run over rows. Most
- * calls are for a whole chunk; a constant number of rows spares these loops the code for what is left over. */
+ * calls are for a whole chunk; with a constant number of rows the loops have no remainder. */
 
 static ALWAYS_INLINE void NAME(gather_columns)(const DenseModel *model, const uint32_t *restrict rows, ptrdiff_t n,
                                                ptrdiff_t n_ahead)

@@ -1,7 +1,6 @@
 /* The dense operations on one target, for one REAL. */
 
-/* The sum over the lanes of each of four vectors, minus `offset`. Left to the compiler, this took as long as the products of
- * 26 features. */
+/* The sum over the lanes of each of four vectors, minus `offset`. Left to the compiler, this took as long as the products. */
 static ALWAYS_INLINE void NAME(sum_lanes)(const NAME(Lanes) *v, double offset, double *sums)
 {
 #if defined(VECTOR) && defined(SHUFFLE)
@@ -20,8 +19,8 @@ static ALWAYS_INLINE void NAME(sum_lanes)(const NAME(Lanes) *v, double offset, d
 }
 
 /* Predicts `n_rows` (up to four) rows together, LANES features at a time: they share each load of the coefficients. A
- * reduction over scalars, left to the compiler, took three times the instructions. The features left over at the end are
- * reached by a last vector that ends with the last feature; in `w_last` the coefficients of those already met are zero. */
+ * scalar reduction, left to the compiler, took more instructions. The remaining features are in a last vector that ends with
+ * the last feature; in `w_last` the coefficients already used are zero. */
 static ALWAYS_INLINE void NAME(forward_rows)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n_rows,
                                              NAME(Lanes) w_last, double *z)
 {
@@ -42,7 +41,7 @@ static ALWAYS_INLINE void NAME(forward_rows)(const DenseModel *model, const uint
     NAME(sum_lanes)(sum, model->shift[0], z);
 }
 
-/* The last LANES of `d` numbers, with zeros for those that whole vectors from the start contain too. */
+/* The last LANES of `d` numbers, with zeros for those that the whole vectors cover. */
 static ALWAYS_INLINE NAME(Lanes) NAME(last_lanes)(const REAL *values, ptrdiff_t d)
 {
     REAL last[NAME(LANES)];
@@ -94,7 +93,7 @@ static ALWAYS_INLINE void NAME(backward_rows)(const DenseModel *model, const uin
 static ALWAYS_INLINE void NAME(backward_long)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n,
                                               const double *restrict residual)
 {
-    const ptrdiff_t left_over = model->n_features % NAME(LANES);
+    const ptrdiff_t n_remaining = model->n_features % NAME(LANES);
     REAL *g_end = (REAL *)model->gradient + model->n_features - NAME(LANES);
     NAME(Lanes) g_last = {0};
     double sum = 0;
@@ -103,7 +102,7 @@ static ALWAYS_INLINE void NAME(backward_long)(const DenseModel *model, const uin
         NAME(backward_rows)(model, rows + i, 4, residual + i, &g_last);
     for (; i < n; i++)
         NAME(backward_rows)(model, rows + i, 1, residual + i, &g_last);
-    for (ptrdiff_t l = NAME(LANES) - left_over; l < NAME(LANES); l++)
+    for (ptrdiff_t l = NAME(LANES) - n_remaining; l < NAME(LANES); l++)
         g_end[l] += ((const REAL *)&g_last)[l];
 #pragma omp simd reduction(+ : sum)
     for (i = 0; i < n; i++)

@@ -7,7 +7,7 @@ typedef struct {
     REAL *w, *s, *m, *u, *g, *threshold, *offset, *active;
     double *average;
     REAL rate, decay, gain, scale, correction, momentum, centered, epsilon, t;
-    REAL momentum_sum; /* 1 + momentum + momentum^2 + ..., the factor that momentum makes of equal steps */
+    REAL momentum_sum; /* 1 + momentum + momentum^2 + ..., by which momentum lengthens equal steps */
     double average_decay;
 } NAME(Context);
 
@@ -20,11 +20,11 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
         .floor = model->floor,
         .l1 = model->l1,
         .l2 = model->l2,
-        .w = model->coef,
+        .w = model->coordinates,
         .s = model->square,
         .m = model->gradient_mean,
         .u = model->velocity,
-        .g = model->gradient,
+        .g = model->coordinate_gradient,
         .threshold = model->threshold,
         .offset = model->offset,
         .active = model->active,
@@ -44,21 +44,22 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
     };
 }
 
-/* Updates coordinate j with the batch's summed gradient; returns the new coefficient. Callers pass constants for the last
+/* Updates coordinate j with the batch's summed gradient; returns the new coefficient. Callers mostly pass constants for the last
  * three arguments, so that the compiler removes what is not needed: `penalized`, whether there is a penalty; `has_moments`,
  * whether there is momentum or `centered`; `own_rates`, whether step sizes differ between targets.
  *
  * Both penalties act as proximal steps scaled by the same per-coordinate step size as the gradient:
- * L2 is implicit: the step is divided by 1 + step size * l2, which minimises the penalty along with the step's own model.
- * L1 is dual averaging (Xiao, 2010): the coefficient is by how much the sum of all gradient steps exceeds the sum of all
- * thresholds. A coefficient that belongs at zero stays there, because its distance below the threshold grows with the sum
- * of the thresholds, and the noise of the gradients only with the root of their number. Soft-thresholding each step on its
+ * L2 is implicit: the step is divided by 1 + h * l2 with h = rate / (sqrt(s) + epsilon), which minimises the penalty along with
+ * the step's own model.
+ * L1 is dual averaging (Xiao, 2010): the coefficient is the sum of all gradient steps, soft-thresholded by the sum of all
+ * L1 steps. A coefficient that belongs at zero stays there, because `threshold` grows like the number of steps, and the
+ * noise of the gradients only like its root. Soft-thresholding each step on its
  * own was tried: most coefficients that belong at zero then oscillated around it for ever.
  * docs/algorithm.md ("Penalties") explains both. */
 static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL gradient, int penalized, int has_moments,
                                        int own_rates)
 {
-    /* The next batch waits for the operations between the gradient and the coefficient. Hence the brackets below, and the
+    /* The next batch waits for the operations between the gradient and the coefficient. Hence the parentheses below, and the
      * clamp of the variance only where it can be negative. */
     const REAL rate = c.rate * (own_rates ? c.step_unit : c.inverse_unit)[j];
     const REAL mean = gradient * (c.scale * c.inverse_unit[j]);

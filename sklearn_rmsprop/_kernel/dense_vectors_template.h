@@ -1,8 +1,8 @@
-/* Vectors of numbers, and where the rows are, for one REAL. dense.c and dense_wide.c include this and the other dense templates
+/* Vector types, addresses of rows and prefetching, for one REAL. dense.c and dense_wide.c include this and the other dense templates
  * once for float and once for double. */
 
-/* ROWS_AHEAD: how many rows ahead numbers are requested from memory: one default batch (16 to 48 are equally good). Rows longer
- * than LONGEST_FETCHED are not requested: there the processor recognises the pattern itself.
+/* ROWS_AHEAD: how many rows ahead numbers are prefetched: one default batch (16 to 48 are equally good). MOST_FETCHED:
+ * bytes of a row that are prefetched. Rows longer than LONGEST_FETCHED are not: there the processor recognises the pattern.
  *
  * FEATURES_AT_ONCE: features of several targets whose gradients stay in registers over the rows of a chunk. Eight independent
  * sums keep two multiply-add units with a latency of four cycles busy, and fit into the 16 vector registers of AVX2; 2 and 16
@@ -15,7 +15,7 @@ enum { ROWS_AHEAD = 32, LINE_BYTES = 64, MOST_FETCHED = 8 * LINE_BYTES, LONGEST_
 enum { FEATURES_AT_ONCE = 8 };
 #endif
 
-/* LANES numbers side by side, anywhere in an array; one where the compiler knows no vectors. */
+/* LANES adjacent numbers, at any alignment; one where the compiler knows no vectors. */
 #ifdef VECTOR
 typedef REAL NAME(Lanes) VECTOR(REAL);
 enum { NAME(LANES) = VECTOR_BYTES / sizeof(REAL) };
@@ -33,7 +33,7 @@ static ALWAYS_INLINE const REAL *NAME(row)(const DenseModel *model, uint32_t row
     return (const REAL *)model->x + (size_t)row * (size_t)model->n_features;
 }
 
-/* Requests the rows ROWS_AHEAD places after the first `n` from memory. */
+/* Prefetches the rows ROWS_AHEAD places after the first `n`. */
 static ALWAYS_INLINE void NAME(fetch)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead)
 {
     const ptrdiff_t bytes = model->n_features * (ptrdiff_t)sizeof(REAL);

@@ -1,5 +1,5 @@
-/* The dense operations on several targets once more, with vectors of 64 bytes, for processors on which AVX-512 hardly lowers
- * the clock: all that have the extension asked for in has_wide_vectors. On the first processors with AVX-512 (Skylake, Cascade
+/* The dense operations on several targets again, with vectors of 64 bytes, for processors whose clock AVX-512 hardly lowers:
+ * those with VBMI2 (see has_wide_vectors). On the first processors with AVX-512 (Skylake, Cascade
  * Lake) vectors of 32 bytes were faster. With one target they gained too little to be worth a second copy of the code. */
 #include <float.h>
 #include <limits.h>

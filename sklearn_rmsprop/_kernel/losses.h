@@ -1,6 +1,6 @@
-/* The losses and their derivatives by the prediction z, for one row and target: what the classes of _losses.pyx stand for.
+/* The losses and their derivatives dloss/dz for one row and target; the classes of _losses.pyx use them.
  * They are functions of the target y, the prediction z and the loss's own parameter, if it has one. At a kink the derivative
- * is a number between the slopes on both sides. NaN gives a loss of NaN. */
+ * is a subgradient. A NaN gives a loss of NaN, but not always a derivative of NaN. */
 #ifndef SKLEARN_RMSPROP_LOSSES_H
 #define SKLEARN_RMSPROP_LOSSES_H
 
@@ -60,7 +60,7 @@ static ALWAYS_INLINE double squared_epsilon_insensitive_derivative(double y, dou
 }
 
 /* function_each: the function for each of `n` predictions. Most calls are for a whole chunk of one target: with a constant
- * number of turns the loop needs no code for what is left over. */
+ * number of iterations the loop has no remainder. */
 #define POINTWISE(function)                                                                                               \
     static ALWAYS_INLINE void function##_sized(ptrdiff_t n, const double *restrict parameter, const double *restrict y,  \
                                                const double *restrict z, double *restrict result)                         \

@@ -38,7 +38,7 @@ MULTIVERSION void NAME(moments)(const REAL *data, ptrdiff_t n_columns, const uin
             block += block_weight[i] = weight == NULL ? 1 : weight[rows[i]];
         if (n_columns <= FEW_COLUMNS) {
             NAME(moments_of_few)(data, n_columns, rows, size, block_weight, block, block_mean, block_square);
-        } else { /* not in a function of its own, where it took up to twice as long */
+        } else { /* not in a function of its own, which was slower */
             memset(block_mean, 0, (size_t)n_columns * sizeof(double));
             memset(block_square, 0, (size_t)n_columns * sizeof(double));
             for (ptrdiff_t i = 0; i < size; i++) {

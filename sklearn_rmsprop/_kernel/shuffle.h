@@ -1,6 +1,6 @@
 /* The random order of the rows: Fisher-Yates. Each draw is the upper half of a multiplicative congruential generator of 128
  * bits (multiplier of Steele & Vigna, 2021) and serves two rows. Lemire's method (2019) turns it into a number below a bound
- * and divides in rare rejections only. xoshiro256++ was slower. */
+ * and rarely needs a division. xoshiro256++ was slower. */
 #ifndef SKLEARN_RMSPROP_SHUFFLE_H
 #define SKLEARN_RMSPROP_SHUFFLE_H
 
@@ -10,7 +10,7 @@
 
 #include "compiler.h"
 
-/* The state has its lower half first, which is odd. */
+/* state[0] is the lower half and must be odd. */
 static inline uint64_t next_random(uint64_t state[2])
 {
     const uint64_t multiplier = 0xda942042e4dd58b5u;
@@ -21,7 +21,7 @@ static inline uint64_t next_random(uint64_t state[2])
     return state[1];
 }
 
-/* A uniform number in 0..range-1 from 32 random bits; draws again where these would favour some numbers. */
+/* A uniform number in 0..range-1 from 32 random bits; draws again where the bits would favour some numbers. */
 static inline uint32_t bounded(uint32_t bits, uint32_t range, uint64_t state[2])
 {
     uint64_t product = (uint64_t)bits * range;
@@ -57,15 +57,15 @@ static inline void shuffle_rows(uint32_t *order, size_t n, uint64_t generator[2]
     generator[1] = state[1];
 }
 
-/* The shuffle of data that does not fit into the cache: blocks of BLOCK_ROWS neighbouring rows are shuffled, and then the
+/* The shuffle of data that does not fit into the third-level cache: blocks of BLOCK_ROWS neighbouring rows are shuffled, and then the
  * rows within pools of POOL_ROWS. Memory is thereby read in longer runs, and each pool holds rows from POOL_ROWS / BLOCK_ROWS
- * random places. Its mean gradient is as noisy as that of so many rows. Measured (docs/kernel_notes.md): blocks of 4 take most
- * of the gain in time; those of 8 are faster still, but leave 3 to 11 times the excess loss on rows sorted by the target. */
+ * random places. In the worst case its mean gradient is as noisy as that of so many rows. Measured (docs/kernel_notes.md): blocks of 4 take most
+ * of the gain in time; those of 8 are faster still, but leave a larger excess loss on rows sorted by the target. */
 enum { BLOCK_ROWS = 4, POOL_ROWS = 2048 };
 
 static inline size_t count_blocks(size_t n) { return (n + BLOCK_ROWS - 1) / BLOCK_ROWS; }
 
-/* Writes a new order of the `n` selected `rows` into `order`. `blocks` holds the order of the blocks in the last epoch. */
+/* Writes a new order of the `n` selected `rows` into `order`. `blocks`: their order, shuffled further. */
 static inline void shuffle_blocks(const uint32_t *restrict rows, size_t n, uint32_t *restrict order,
                                   uint32_t *restrict blocks, uint64_t state[2])
 {

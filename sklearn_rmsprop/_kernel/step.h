@@ -1,21 +1,21 @@
-/* What one call of the kernel knows about its update steps. Hyper-parameters arrive here as numbers: momentum 0 means no
+/* What one call of run_steps (_steps.pyx) knows about its steps. Hyper-parameters arrive here as numbers: momentum 0 means no
  * momentum, `centered` (0 or 1) multiplies the squared mean of the gradient, `averaged` 0 reports the last iterate. */
 #ifndef SKLEARN_RMSPROP_STEP_H
 #define SKLEARN_RMSPROP_STEP_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-/* eta of the polynomial-decay average (Shamir & Zhang, 2013): step k counts like k^eta in it. Measured: 1 to 5 are equally good,
- * 0 (a plain average) and 16 leave twice the excess loss (docs/kernel_notes.md). `average_weight` below holds for 3 only. */
+/* eta of the polynomial-decay average (Shamir & Zhang, 2013): step k counts like k^eta in it. 1 to 5 are equally good;
+ * 0 (a plain average) and 16 are worse (docs/kernel_notes.md). `average_weight` below holds for 3 only. */
 enum { AVERAGING_ETA = 3 };
 
 /* Step t = steps_before + i of a fit is step i = 1, 2, ... of the call. Its step size is rate[i - 1]; the moving averages
  * decay by decay_limit - decay_gain / t.
  *
- * The other arrays serve the lazy updates of sparse rows and are NULL where they are not needed. They are indexed by a
- * number of steps within the call, 0 to the last. Over the steps a + 1, ..., b the decays multiply to decay_power[b - a]
- * where the decay is constant, and to decay_product[b] / decay_product[a] where it varies. With momentum and no gradient, a
+ * The other arrays serve the lazy updates of sparse rows and are NULL where they are not needed. Their index is the
+ * number of steps done in the call, from 0. Over the steps a + 1, ..., b the decays multiply to decay_power[b - a]
+ * where the decay is constant, and to decay_product[b] / decay_product[a] where it varies
+ * (inverse_decay_product is 1 / decay_product). With momentum and no gradient, a
  * velocity of 1 after step a has shrunk to momentum_power[b - a] after step b, and has moved the coefficient by
  *     momentum_travel[a] - momentum_power[b - a] * momentum_travel[b],
  * where momentum_travel[a] is the sum of rate * momentum^(i - a) over all steps i > a of the call. `weighted_travel` is the
@@ -28,7 +28,7 @@ typedef struct {
     double momentum, centered, epsilon;
     double averaged;     /* 1 if the averaged iterate is reported, 0 if the last one is */
     double steps_before; /* steps of the fit before this call */
-    double forgotten;    /* steps at the beginning of the fit that the average takes as not done */
+    double forgotten;    /* first steps of the fit that the average does not count */
 } StepPlan;
 
 typedef struct {
@@ -38,15 +38,19 @@ typedef struct {
     double decay;         /* of the moving averages */
     double average_decay; /* share of the average that stays: A <- w + average_decay * (A - w) */
     double correction;    /* 1 / (1 - product of all decays so far), or 1 without bias correction */
-    double scale;         /* 1 / rows of the batch, times the weight if all rows have one: makes a summed gradient a mean */
+    double scale;         /* common weight / rows of the batch: turns the summed gradient into a mean */
 } Step;
 
-/* F(n) such that step n + 1 of the average leaves it the share F(n) / F(n + 1) = n / (n + eta + 1); 0 without averaging.
- * `i` counts within the call. */
+/* Only ratios of the weights below matter. Of a column with tiny numbers the coefficient is near the largest float, and times
+ * a weight of many steps it would overflow. This power of two keeps the product below it, and changes no digit. */
+#define AVERAGE_WEIGHT_UNIT 0x1p-332
+
+/* F(n) for the n steps in the average after step `i` of the call; 0 without averaging. The average_decay of the next step is
+ * F(n) / F(n + 1) = n / (n + eta + 1). */
 static inline double average_weight(const StepPlan *plan, int64_t i)
 {
     const double n = plan->steps_before + (double)i - plan->forgotten;
-    return plan->averaged * n * (n + 1) * (n + 2) * (n + 3);
+    return AVERAGE_WEIGHT_UNIT * plan->averaged * n * (n + 1) * (n + 2) * (n + 3);
 }
 
 /* The L1 penalty (dual averaging, see docs/algorithm.md): a coefficient that the accumulated threshold holds at zero may be

@@ -1,0 +1,140 @@
+"""How rows are divided into mini-batches: how many rows each has, and which rows are in every batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_rmsprop._coordinates import Coordinates
+from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._statistics import is_shared
+
+# A row is outlying if its norm exceeds this multiple of the root mean square norm of all rows: 6 and 10 are as good
+# for extreme rows, and worse for log-normal columns (docs/kernel_notes.md).
+OUTLYING = 4
+
+# The most rows that are in every batch: they cost as much as other rows of the batch. One default batch.
+MOST_CERTAIN = 32
+
+# Values of X that are turned into norms at a time, which bounds the memory for it.
+VALUES_AT_ONCE = 1 << 18
+
+SMALLEST_BATCH, LARGEST_BATCH = 32, 256
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How the rows are divided into mini-batches.
+
+    Attributes
+    ----------
+    size : rows that are drawn for a batch
+    drawn : numbers of the rows that batches are drawn from
+    certain : numbers of the rows that are also in every batch, or None
+    """
+
+    size: int
+    drawn: np.ndarray
+    certain: np.ndarray | None
+
+
+def make_batches(
+    data: TrainingData,
+    coordinates: Coordinates,
+    batch_size: int | str | None,
+    *,
+    with_target: bool,
+    in_stream: bool,
+) -> Batches:
+    """The batches for a parameter `batch_size`.
+
+    Parameters
+    ----------
+    data : TrainingData
+    coordinates : Coordinates
+    batch_size : int, "auto" or None
+        None: all rows. "auto": by rule, with rows of outlying norm in every batch.
+    with_target : bool
+        Whether the norm of a row includes its target: with a robust loss, no target outweighs others.
+    in_stream : bool
+        Whether these are the rows of one call of many.
+    """
+    n_rows = len(data.rows)
+    if not isinstance(batch_size, str):
+        return Batches(min(batch_size or n_rows, n_rows), data.rows, None)
+    is_whitened = coordinates.basis is not None
+    size = choose_batch_size(data.X.shape[1], is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
+    certain = outlying_rows(data, coordinates, with_target=with_target)
+    if len(certain) == 0:
+        return Batches(min(size, n_rows), data.rows, None)
+    drawn = np.setdiff1d(data.rows, certain, assume_unique=True)
+    return Batches(min(size, len(drawn)), drawn, certain)
+
+
+def choose_batch_size(n_features: int, *, is_whitened: bool, n_rows: int | None) -> int:
+    """The batch size "auto": in whitened coordinates a power of two, the larger the more columns there are.
+
+    Whitened coordinates take 4 d^2 operations a batch, which should not be many more than the 4 d b of its b rows; they
+    also need hardly more epochs with larger batches, as other coordinates do. At least 16 batches an epoch.
+
+    Parameters
+    ----------
+    n_features : int
+    is_whitened : bool
+    n_rows : int or None
+        None: the rows are those of one call in a stream, whose number must not matter.
+    """
+    wanted = n_features * (0.64 if n_features <= 100 else 1.25) if is_whitened else 0
+    size = SMALLEST_BATCH
+    while size < wanted and size < LARGEST_BATCH and (n_rows is None or n_rows >= 32 * size):
+        size *= 2
+    return size
+
+
+def outlying_rows(data: TrainingData, coordinates: Coordinates, *, with_target: bool) -> np.ndarray:
+    """The numbers of the rows that outweigh their batch: a few of outlying norm, in ascending order.
+
+    The norm is that of the standardised row (and its largest target), times the root of its weight. Such a row decides
+    the optimum in some direction, but is in one batch an epoch: its gradient is a rare shock, whose effect on an
+    adaptive step is not its share of the mean. Survey sampling takes such units with certainty (Cochran, 1977, ch. 5).
+    """
+    with np.errstate(over="ignore"):  # numbers that overflow here overflow in training, which says so
+        square = squared_norms(data, coordinates)
+        if with_target:
+            square += largest_squared_target(data, coordinates)
+        if isinstance(data.weight, np.ndarray):
+            square *= data.weight[data.rows] / coordinates.weight_unit
+    outlying = np.flatnonzero(square > OUTLYING**2 * square.mean())
+    if len(outlying) > MOST_CERTAIN:
+        outlying = outlying[np.argpartition(square[outlying], -MOST_CERTAIN)[-MOST_CERTAIN:]]
+    return data.rows[np.sort(outlying)]
+
+
+def largest_squared_target(data: TrainingData, coordinates: Coordinates) -> np.ndarray:
+    """The square of each selected row's largest target, in units of the targets."""
+    result = np.zeros(len(data.rows))
+    for k in range(1 if is_shared(data.y) else data.y.shape[1]):
+        target = (data.y[data.rows, k] - coordinates.y_mean[k]) / coordinates.y_unit[k]
+        np.maximum(result, target**2, out=result)
+    return result
+
+
+def squared_norms(data: TrainingData, coordinates: Coordinates) -> np.ndarray:
+    """The squared norm of each selected row in units of its columns."""
+    X: Any = data.X
+    result = np.empty(len(data.rows))
+    every = len(data.rows) == X.shape[0]
+    n_at_once = max(1, VALUES_AT_ONCE * X.shape[0] // max(1, data.n_values))
+    inverse_unit = 1 / coordinates.x_unit
+    for first in range(0, len(result), n_at_once):
+        part = slice(first, first + n_at_once)
+        block = X[part] if every else X[data.rows[part]]
+        if sparse.issparse(block):
+            scaled = block.data * inverse_unit[block.indices]
+            row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+            result[part] = np.bincount(row, scaled * scaled, minlength=block.shape[0])
+        else:
+            scaled = block * inverse_unit if coordinates.x_mean is None else (block - coordinates.x_mean) * inverse_unit
+            result[part] = np.einsum("ij,ij->i", scaled, scaled)
+    return result

@@ -1,0 +1,61 @@
+"""What the parameters of the estimator say about a fit, made once from their names and values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from scipy import sparse
+
+from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._objective import Objective
+from sklearn_rmsprop._update import UpdateRule
+from sklearn_rmsprop._whitening import MOST_COLUMNS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the parameters of the estimator say about a fit."""
+
+    objective: Objective
+    rule: UpdateRule
+    batch_size: int | str | None
+    max_iter: int
+    tol: float | None
+    n_iter_no_change: int
+    standardize: bool
+    whiten: bool | str
+    fit_intercept: bool
+    shuffle: bool
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """The settings that parameters of the estimator's names stand for."""
+        own = ("batch_size", "max_iter", "tol", "n_iter_no_change", "standardize", "whiten", "fit_intercept", "shuffle")
+        values = {name: parameters[name] for name in own}
+        if not isinstance(values["whiten"], str):
+            values["whiten"] = bool(values["whiten"])  # of NumPy's booleans, too
+        return cls(Objective.of(parameters), UpdateRule.of(parameters), **values)
+
+    def may_whiten(self, data: TrainingData) -> bool:
+        """Whether the fit of these rows may have whitened coordinates.
+
+        Raises
+        ------
+        ValueError
+            If they are asked for, but cannot be had.
+        """
+        obstacles = {
+            "a sparse X": sparse.issparse(data.X),
+            "an L1 penalty": self.objective.alpha_l1 > 0,
+            "standardize=False": not self.standardize,
+        }
+        if self.whiten is True and any(obstacles.values()):
+            found = " and ".join(name for name, is_there in obstacles.items() if is_there)
+            raise ValueError(f"whiten must be False or 'auto' with {found}; got True.")
+        if any(obstacles.values()) or self.whiten is False or data.X.shape[1] == 1:
+            return False
+        return self.whiten is True or data.X.shape[1] <= MOST_COLUMNS
+
+    def one_pass(self) -> "Settings":
+        """The same for one pass over the rows, without a rule that stops it earlier."""
+        return replace(self, max_iter=1, tol=None)
