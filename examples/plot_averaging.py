@@ -67,8 +67,8 @@ plt.show()
 # %%
 # The gap is there from the first epoch on, and it is wide: at a hundredth of the variance of the price a line is off by
 # 400 dollars (root mean square over the diamonds), at a ten-millionth by little more than one. On this single column
-# the average does not need the help of shrinking steps; on the 26 columns of the whole table it misses five hundred
-# times as much without them.
+# the average does not need the help of a decaying step size. On the 26 columns of the whole table it does: its excess
+# loss is 2e-4 with a constant step size and 4e-6 with the default.
 #
 # Where the iterates are
 # ----------------------

@@ -53,20 +53,20 @@ print(f"test R2 of the best setting: {search.score(X_test, y_test):.4f}")
 print(f"test R2 of the defaults:     {pipeline.fit(X_train, y_train).score(X_test, y_test):.4f}")
 
 # %%
-# What the settings miss
-# ----------------------
-# Most settings have much the same R2. To see any difference we ask which part of what least squares explains is missed,
-# on the rows that were fitted: nothing explains more of those than least squares, so this is never negative, and can
-# be shown by powers of ten.
+# The excess loss of each setting
+# -------------------------------
+# Many settings have much the same R2. To see any difference we look at the *excess loss* on the rows that were fitted:
+# the part of what least squares explains that the model does not explain. Nothing explains more of those rows than
+# least squares, so the excess loss is never negative, and can be shown by powers of ten.
 
 exact = cross_validate(LinearRegression(), X_train, y_train, cv=3, return_train_score=True)["train_score"].mean()
 # The search goes through the parameters in the order of their names, and the last varies fastest.
 scores = search.cv_results_["mean_train_score"].reshape(len(decay_rates), len(learning_rates))
-missed = 1 - scores / exact
+excess_loss = 1 - scores / exact
 
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-image = ax.imshow(missed, cmap="cividis_r", norm=LogNorm(1e-5, 1e-2), aspect="auto")
-for (row, column), value in np.ndenumerate(missed):
+image = ax.imshow(excess_loss, cmap="cividis_r", norm=LogNorm(1e-5, 1e-2), aspect="auto")
+for (row, column), value in np.ndenumerate(excess_loss):
     text = f"{value:.0e}".replace("e-0", "e-")
     ax.text(column, row, text, ha="center", va="center", color="white" if value > 5e-4 else "black")
 
@@ -79,13 +79,12 @@ ax.set_xticks(range(len(learning_rates)), learning_rates)
 ax.set_yticks(range(len(decay_rates)), decay_rates)
 ax.set(xlabel="learning_rate", ylabel="decay_rate")
 ax.set_title("The defaults lie on a broad plateau")
-figure.colorbar(image, label="missed part of what least squares explains", extend="min")
+figure.colorbar(image, label="excess loss", extend="both")
 plt.show()
 
 # %%
-# Along a row: when steps are too short, the fit stops before it has arrived; when they are too long, the iterates hover
-# so widely that even their average is off. In between, a factor of ten in ``learning_rate`` makes no difference that
-# would be noticed on new rows.
+# Along a row: where steps are too long, the iterates oscillate so widely that even their average is off. Below, a factor
+# of ten in ``learning_rate`` makes no difference that would be noticed on new rows.
 #
 # Down a column: with steps of 0.03 or 0.1 the decay rate hardly matters from 0.97 on. (``"auto"``, a memory of all
 # steps, is the default for the sake of columns that few rows have.) The textbook's 0.9 is worse there. It remembers ten

@@ -1,4 +1,4 @@
-"""The landing page's picture: what is still missed after each epoch, on the diamonds with all columns.
+"""The landing page's picture: the excess loss after each epoch, on the diamonds with all columns.
 
 The README shows it too, from a file that this makes: python docs/pictures/landing.py docs/images/landing.png
 """
@@ -24,15 +24,15 @@ y = StandardScaler().fit_transform(diamonds[["price"]]).ravel()
 best = LinearRegression().fit(X, y).score(X, y)
 
 
-def missed(model):
-    """Return the share of the explainable variance that is not explained, after each epoch."""
-    shares = []
+def excess_losses(model):
+    """Return the excess loss after each epoch: 0 for least squares, 1 for the mean of the target."""
+    excess = []
     for epoch in range(N_EPOCHS):
         # SGDRegressor shuffles alike in each call of partial_fit.
         order = np.random.default_rng(epoch).permutation(len(X))
         model.partial_fit(X[order], y[order])
-        shares.append(1 - model.score(X, y) / best)
-    return shares
+        excess.append(1 - model.score(X, y) / best)
+    return excess
 
 
 textbook = RMSpropRegressor(
@@ -52,16 +52,16 @@ curves = [
 figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 epochs = np.arange(1, N_EPOCHS + 1)
 for name, model, color, style in curves:
-    shares = missed(model)
-    ax.semilogy(epochs, shares, style, color=color, linewidth=2, marker=".")
-    ax.annotate(name, (N_EPOCHS + 0.3, np.median(shares[-5:])), color=color, va="center", annotation_clip=False)
+    excess = excess_losses(model)
+    ax.semilogy(epochs, excess, style, color=color, linewidth=2, marker=".")
+    ax.annotate(name, (N_EPOCHS + 0.3, np.median(excess[-5:])), color=color, va="center", annotation_clip=False)
 ax.set(
     xlim=(0.5, N_EPOCHS + 6.5),
     xticks=[1, 5, 10, 15, 20],
     xlabel="epochs (passes over 53,940 diamonds, 26 columns)",
-    ylabel="missed, of what\nleast squares explains",
+    ylabel="excess loss\n(0: least squares, 1: mean of the target)",
 )
-ax.set_title("Untuned, on the same standardised data: steps that shrink, averaged, arrive", loc="left")
+ax.set_title("Untuned, standardised data: averaged iterates with a decaying step size converge", loc="left")
 ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
 if len(sys.argv) > 1:

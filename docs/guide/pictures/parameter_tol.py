@@ -9,15 +9,15 @@ from sklearn_rmsprop import RMSpropRegressor
 X, y = load_diabetes(return_X_y=True)
 excess = follow(RMSpropRegressor(random_state=0), X, y, 500)
 figure, axes = panels(
-    "tol, n_iter_no_change: more patience, more epochs, closer", 2, 2, height=6, sharex=True, sharey=True
+    "tol, n_iter_no_change: more patience, more epochs, less excess loss", 2, 2, height=6, sharex=True, sharey=True
 )
 axes = axes.ravel()
-for ax, tol, patience in zip(axes, (1e-2, 1e-3, 1e-4, 1e-4), (5, 5, 5, 20), strict=True):
+for ax, tol, patience in zip(axes, (1e-3, 1e-4, 1e-5, 1e-4), (2, 5, 5, 20), strict=True):
     epochs = RMSpropRegressor(tol=tol, n_iter_no_change=patience, random_state=0).fit(X, y).n_iter_
     ax.semilogy(range(1, 501), excess, color=GREY, linewidth=1)
     ax.plot(epochs, excess[epochs - 1], "o", color=BLUE, markersize=9)
     ax.annotate(f"stops after {epochs} epochs\nat {excess[epochs - 1]:.0e}", (0.25, 0.8), xycoords="axes fraction")
-    ax.set(title=f"tol={tol:g}\nn_iter_no_change={patience}")
+    ax.set(title=f"tol={tol:g}\nn_iter_no_change={patience}" + (" (defaults)" if (tol, patience) == (1e-4, 5) else ""))
 for ax in axes[::2]:
     ax.set_ylabel("excess loss")
 for ax in axes[2:]:

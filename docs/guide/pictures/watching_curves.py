@@ -10,13 +10,19 @@ figure, (rates, stopping) = panels("Is the loss still falling? Has the score beg
 for rate, color in ((0.1, BLUE), (0.001, ORANGE), (0.0003, GREY)):
     model = RMSpropRegressor(learning_rate=rate, max_iter=200, tol=None, random_state=0).fit(X, y)
     TrainingCurveDisplay.from_estimator(model, name=f"learning_rate={rate:g}", ax=rates, line_kw={"color": color})
-rates.set_title("0.0003: it still is")
+rates.set_title("0.0003: the loss is still falling")
 rates.legend(loc="upper right")
 
 model = RMSpropRegressor(
-    learning_rate=0.001, max_iter=200, tol=None, early_stopping=True, validation_fraction=0.25, random_state=0
+    learning_rate=0.001,
+    whiten=False,
+    max_iter=200,
+    tol=None,
+    early_stopping=True,
+    validation_fraction=0.25,
+    random_state=0,
 )
 TrainingCurveDisplay.from_estimator(
-    model.fit(X, y), name="0.001", ax=stopping, line_kw={"color": ORANGE}, validation_line_kw={"color": BLUE}
+    model.fit(X, y), name="0.001, whiten=False", ax=stopping, line_kw={"color": ORANGE}, validation_line_kw={"color": BLUE}
 )
-stopping.set_title("early_stopping: the dot is the model kept")
+stopping.set_title("early_stopping: the dot is the best score")
