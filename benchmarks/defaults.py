@@ -67,8 +67,10 @@ SETTINGS = (
     {"shuffle": False},
     {"standardize": False},
 )
-# RMSprop as textbooks give it: a constant step size, no averaging, no stopping rule.
+# RMSprop as textbooks give it: a constant step size, no averaging, no stopping rule, rows of a batch drawn evenly.
+BATCH_SIZE = 32
 TEXTBOOK = {
+    "batch_size": BATCH_SIZE,
     "learning_rate": 0.01,
     "decay_rate": 0.9,
     "schedule": "constant",
@@ -80,7 +82,6 @@ TEXTBOOK = {
 # It runs for at least this many epochs, and on small data for at least this many steps. Both are chosen so that it runs
 # longer than the defaults on all data sets.
 TEXTBOOK_EPOCHS, TEXTBOOK_STEPS = 50, 5000
-BATCH_SIZE = 32  # rows of a step, the default of RMSpropRegressor
 
 
 def heavy_tailed_noise(n_rows, n_columns):

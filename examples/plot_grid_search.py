@@ -83,8 +83,8 @@ figure.colorbar(image, label="excess loss", extend="both")
 plt.show()
 
 # %%
-# Along a row: where steps are too long, the iterates oscillate so widely that even their average is off. Below, a factor
-# of ten in ``learning_rate`` makes no difference that would be noticed on new rows.
+# Along a row: where steps are too long, the iterates oscillate so widely that even their average is off. Below, a
+# factor of ten in ``learning_rate`` makes no difference that would be noticed on new rows.
 #
 # Down a column: with steps of 0.03 or 0.1 the decay rate hardly matters from 0.97 on. (``"auto"``, a memory of all
 # steps, is the default for the sake of columns that few rows have.) The textbook's 0.9 is worse there. It remembers ten

@@ -296,6 +296,7 @@ def call(model, method, data, *, check):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "X has more columns")
         try:
             getattr(model, method)(X, y, sample_weight=weight)
             results = [model.coef_, model.intercept_, np.array(model.loss_curve_), model.predict(X)]

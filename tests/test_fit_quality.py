@@ -6,6 +6,7 @@ import datasets
 import numpy as np
 import pytest
 from reference import tutorial_mini_batch
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
@@ -98,3 +99,46 @@ def test_diamonds_as_in_the_tutorial():
     for seed in range(5):
         model = fit(X, y, seed)
         assert test_rmse(model.coef_[0], model.intercept_) == pytest.approx(least_squares, abs=0.5)
+
+
+def wide(n_rows, n_columns, container, dtype=np.float64):
+    """Training rows and 1000 others, with noise of about the signal's size."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows + 1000, n_columns)).astype(dtype)
+    y = X[:, :20].sum(axis=1) + 4 * rng.normal(size=len(X))
+    return (container(X[:n_rows]), y[:n_rows]), (container(X[n_rows:]), y[n_rows:])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("container", "n_rows", "n_columns"),
+    [
+        (np.asarray, 300, 1000),
+        (np.asarray, 100, 1000),
+        (np.asarray, 60, 100),
+        (sparse.csr_matrix, 300, 1000),
+        (sparse.csr_matrix, 150, 2000),
+    ],
+)
+def test_more_columns_than_rows_warn_and_the_remedies_work(container, n_rows, n_columns, dtype):
+    """Where new rows are predicted far worse than by the least-norm solution, a warning names what helps."""
+    train, test = wide(n_rows, n_columns, container, dtype)
+    with pytest.warns(UserWarning, match=rf"more columns \({n_columns}\) than rows.*Lower learning_rate \(to 0.0"):
+        poor = RMSpropRegressor(random_state=0).fit(*train)
+    assert poor.score(*test) < -0.5
+    least_norm = LinearRegression().fit(*train).score(*test)
+    penalized = RMSpropRegressor(random_state=0, penalty="l2", alpha=0.1).fit(*train)  # a warning would be an error
+    # 0.15: with so few rows, R2 of equally good solutions differs by so much
+    assert penalized.score(*test) > least_norm - 0.15
+    if n_columns >= 1000:  # below, the least-norm solution itself is that large
+        slow = RMSpropRegressor(random_state=0, learning_rate=0.2 / n_columns**0.5).fit(*train)
+        assert slow.score(*test) > least_norm - 0.15
+
+
+def test_no_warning_where_many_columns_do_no_harm():
+    """Smooth spectra of a few components: fewer rows than columns, but the fit predicts new rows well."""
+    rng = np.random.default_rng(0)
+    peaks = np.exp(-0.5 * ((np.arange(400) - np.linspace(20, 380, 8)[:, np.newaxis]) / 30) ** 2)
+    parts = rng.normal(size=(560, 8))
+    X, y = parts @ peaks + 0.01 * rng.normal(size=(560, 400)), parts.sum(axis=1) + 0.1 * rng.normal(size=560)
+    assert RMSpropRegressor(random_state=0).fit(X[:60], y[:60]).score(X[60:], y[60:]) > 0.95

@@ -13,7 +13,10 @@ from scipy import sparse
 from sklearn_rmsprop import RMSpropRegressor
 from sklearn_rmsprop._kernel._dense_rows import use_wide_vectors
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
+]
 
 each_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
 

@@ -21,7 +21,10 @@ from sklearn_rmsprop import RMSpropRegressor
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._data import TrainingData
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
+]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6)) * (RNG.random((60, 6)) < 0.7)

@@ -16,7 +16,10 @@ from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
+]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 8)) * (RNG.random((120, 8)) < 0.6)

@@ -23,6 +23,10 @@ model = RMSpropRegressor(
     random_state=0,
 )
 TrainingCurveDisplay.from_estimator(
-    model.fit(X, y), name="0.001, whiten=False", ax=stopping, line_kw={"color": ORANGE}, validation_line_kw={"color": BLUE}
+    model.fit(X, y),
+    name="0.001, whiten=False",
+    ax=stopping,
+    line_kw={"color": ORANGE},
+    validation_line_kw={"color": BLUE},
 )
 stopping.set_title("early_stopping: the dot is the best score")
