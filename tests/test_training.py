@@ -300,6 +300,7 @@ def wide_stream(**parameters):
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:X has more columns")  # 500 columns, of which few have entries
 def test_leaving_out_columns_without_entries_changes_nothing(parameters, monkeypatch):
     """Not by more than roundings, some 1e-15 a call, of the averages of coefficients that stand still."""
     left_out, all_columns = [], []
@@ -316,6 +317,7 @@ def test_leaving_out_columns_without_entries_changes_nothing(parameters, monkeyp
 
 
 @pytest.mark.parametrize(("name", "on", "off"), [("momentum", 0.9, 0.0), ("centered", True, False)])
+@pytest.mark.filterwarnings("ignore:X has more columns")  # 500 columns, of which few have entries
 def test_what_is_switched_off_and_on_again_begins_anew_in_all_columns(name, on, off, monkeypatch):
     """Also in those that had no entries meanwhile."""
 
