@@ -54,7 +54,7 @@ def is_rejected(call, *args):
 
 def try_two_threads():
     """Two threads fit one estimator on tables of different shapes, and a third one goes on from what it finds."""
-    narrow, wide = (X[:, :1], Y[:, 0]), (sparse.random_array((30, 3000), density=0.01, rng=RNG), Y[:30])
+    narrow, wide = (X[:, :1], Y[:, 0]), (sparse.random_array((30, 3000), density=0.01, random_state=RNG), Y[:30])
     model, until = RMSpropRegressor(max_iter=1, tol=None).fit(*narrow), time.monotonic() + 1
     unexpected = []
 
@@ -117,7 +117,7 @@ def damaged(array):
 def try_states():
     """Each array of state and coordinates is damaged in each way."""
     parameters = {"momentum": 0.5, "centered": True, "penalty": "l1", "max_iter": 2}
-    wide = sparse.random_array((60, 400), density=0.002, rng=np.random.default_rng(0), format="csr")
+    wide = sparse.random_array((60, 400), density=0.002, random_state=np.random.default_rng(0), format="csr")
     for table, model in (
         (X, RMSpropRegressor(**parameters).fit(X, Y)),
         (X.astype(np.float32), RMSpropRegressor(**parameters).fit(X.astype(np.float32), Y)),
@@ -353,7 +353,7 @@ def test_columns_at_the_limit_are_fitted_or_named(container, method):
 
 
 def test_the_column_is_named_where_few_columns_are_trained():
-    wide = sparse.random_array((60, 400), density=0.002, rng=np.random.default_rng(0), format="csr")
+    wide = sparse.random_array((60, 400), density=0.002, random_state=np.random.default_rng(0), format="csr")
     model = RMSpropRegressor(learning_rate=1e3).partial_fit(wide, Y[:, 0])
     column = wide.indices[7]
     model._coordinates.x_unit[column] = 6e-309

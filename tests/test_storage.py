@@ -24,7 +24,9 @@ pytestmark = [
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 8)) * (RNG.random((120, 8)) < 0.6)
 Y = X @ RNG.normal(size=(8, 2)) + [1.0, -2.0] + 0.1 * RNG.normal(size=(120, 2))
-WIDE = sparse.random_array((120, 400), density=0.002, rng=RNG, format="csr")  # fewer entries than columns in a call
+WIDE = sparse.random_array(
+    (120, 400), density=0.002, random_state=RNG, format="csr"
+)  # fewer entries than columns in a call
 
 # rows, targets, parameters: each kind of stream that is stored or stepped differently
 STREAMS = {
@@ -79,7 +81,7 @@ def test_size_of_a_pickle(kind, n_features, method):
     rng = np.random.default_rng(0)
     y = rng.normal(size=32)
     if kind == "CSR, few columns":
-        rows = sparse.random_array((32, n_features), density=5 / n_features, rng=rng, format="csr")
+        rows = sparse.random_array((32, n_features), density=5 / n_features, random_state=rng, format="csr")
     else:
         rows = rng.normal(size=(32, n_features)).astype(np.float32 if kind == "float32" else np.float64)
         rows = sparse.csr_array(rows) if kind == "CSR" else rows
