@@ -56,8 +56,8 @@ print(f"test R2 of the defaults:     {pipeline.fit(X_train, y_train).score(X_tes
 # The excess loss of each setting
 # -------------------------------
 # Many settings have much the same R2. To see any difference we look at the *excess loss* on the rows that were fitted:
-# the part of what least squares explains that the model does not explain. Nothing explains more of those rows than
-# least squares, so the excess loss is never negative, and can be shown by powers of ten.
+# how far the model's R2 is below that of least squares, as a fraction of it. No linear model has a higher R2 on those
+# rows than least squares, so the excess loss is never negative, and can be shown by powers of ten.
 
 exact = cross_validate(LinearRegression(), X_train, y_train, cv=3, return_train_score=True)["train_score"].mean()
 # The search goes through the parameters in the order of their names, and the last varies fastest.

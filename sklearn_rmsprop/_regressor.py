@@ -495,7 +495,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         state, history, reason = engine.train(problem, state, settings, monitor, held_out)
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
-        return reason, engine.arbitrary_spread(data, engine.coefficients(state, coordinates)[0])
+        return reason, engine.arbitrary_spread(data, self.coef_.reshape(data.y.shape[1], -1).T)
 
     def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         """`partial_fit` without its error handling."""

@@ -19,6 +19,7 @@ import traceback
 import warnings
 
 import numpy as np
+from oracles import LOSSES
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -30,14 +31,6 @@ N_FEATURES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100
 N_TARGETS = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33]
 LARGEST = 200_000  # rows * features * targets
 
-LOSSES = [
-    "squared_error",
-    "absolute_error",
-    "huber",
-    "quantile",
-    "epsilon_insensitive",
-    "squared_epsilon_insensitive",
-]
 DENSE_LAYOUTS = ["C", "F", "misaligned", "every second row", "every second column", "reversed", "read-only", "swapped"]
 SPARSE_LAYOUTS = ["int32", "int64", "int64 indptr", "unsigned indptr", "spare room", "CSC", "COO", "read-only"]
 TARGET_LAYOUTS = ["C", "F", "misaligned", "every second row", "reversed", "read-only"]

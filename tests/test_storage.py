@@ -24,9 +24,8 @@ pytestmark = [
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 8)) * (RNG.random((120, 8)) < 0.6)
 Y = X @ RNG.normal(size=(8, 2)) + [1.0, -2.0] + 0.1 * RNG.normal(size=(120, 2))
-WIDE = sparse.random_array(
-    (120, 400), density=0.002, random_state=RNG, format="csr"
-)  # fewer entries than columns in a call
+# fewer entries than columns in a call
+WIDE = sparse.random_array((120, 400), density=0.002, random_state=RNG, format="csr")
 
 # rows, targets, parameters: each kind of stream that is stored or stepped differently
 STREAMS = {
