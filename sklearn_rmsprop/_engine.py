@@ -1,8 +1,7 @@
 """The fitting engine, without an estimator: measure the rows, start a state, run steps, train, read off coefficients.
 
-The functions take values and return values: no argument is changed, except the working memory of the problem's rows,
-and the state given to `train_one_pass`. A fit is `measure`, `coordinates_of`, `start`, `pose`, `train` and
-`coefficients`, in this order.
+A fit is `measure`, `coordinates_of`, `start`, `pose`, `train` and `coefficients`, in this order. No function changes
+its arguments, except the working memory of the problem's rows, and the state given to `train_one_pass`.
 """
 
 import math
@@ -18,7 +17,7 @@ from sklearn_rmsprop._monitor import History, Monitor
 from sklearn_rmsprop._problem import Problem, make_problem
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
-from sklearn_rmsprop._statistics import Statistics, measure_rows, prediction_spread
+from sklearn_rmsprop._statistics import Statistics, measure_rows
 from sklearn_rmsprop._stopping import N_REDUCTIONS, Reason, Stopping
 from sklearn_rmsprop._validation import HeldOut
 from sklearn_rmsprop._whitening import whitened
@@ -30,10 +29,6 @@ STEPS_PER_EVALUATION = 100
 # The basis of whitened coordinates needs at least so many rows for each column (in `fit`, with "auto"): with fewer than
 # two, the smallest eigenvalues of the correlation are far too small, whatever the columns are.
 ROWS_PER_COLUMN = 3
-
-# With fewer rows than columns, a model whose predictions for new rows vary more than the target is mostly worse than
-# the target's mean: fits with an R2 of -1 to -106 had 1.1 to 98, those as good as the least-norm solution 0.04 to 1.1.
-ARBITRARY_SPREAD = 1.0
 
 # Coefficients of standardized columns and targets stay below this, also for a while in training, unless it diverges.
 LARGEST_COEFFICIENT = 1e6
@@ -194,17 +189,6 @@ def coefficients(state: State, coordinates: Coordinates) -> tuple[np.ndarray, np
     if not np.isfinite(intercept).all():
         raise ValueError(f"The intercept overflows {dtype}. {advice(dtype)}")
     return coef, intercept
-
-
-def arbitrary_spread(data: TrainingData, coef: np.ndarray) -> float | None:
-    """How many times as much as the target predictions for new rows vary, if that tells of an arbitrary model, or None.
-
-    Arbitrary are large models where there are fewer rows than columns.
-    """
-    if len(data.rows) >= data.X.shape[1]:
-        return None
-    spread = float(prediction_spread(data.X, data.y, data.weight, data.rows, coef).max())
-    return spread if spread > ARBITRARY_SPREAD else None
 
 
 def run(

@@ -13,6 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
 from sklearn_rmsprop._data import REALS, checked_start, validate_training
+from sklearn_rmsprop._diagnosis import arbitrary_spread
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
@@ -495,7 +496,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         state, history, reason = engine.train(problem, state, settings, monitor, held_out)
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
-        return reason, engine.arbitrary_spread(data, self.coef_.reshape(data.y.shape[1], -1).T)
+        return reason, arbitrary_spread(data, self.coef_.reshape(data.y.shape[1], -1).T)
 
     def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         """`partial_fit` without its error handling."""

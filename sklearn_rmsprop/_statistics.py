@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sklearn_rmsprop._kernel._csr_rows import column_mean_square
 from sklearn_rmsprop._kernel._moments import column_moments
@@ -103,26 +102,6 @@ def weighted_quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -
     cumulated = np.cumsum(weight[ascending])
     place = min(np.searchsorted(cumulated, quantile * cumulated[-1], side="right"), len(values) - 1)
     return float(values[ascending[place]])
-
-
-def prediction_spread(X: Any, y: np.ndarray, weight: Weight, rows: np.ndarray, coef: np.ndarray) -> np.ndarray:
-    """How much more than each target a model's predictions for new rows vary, if the columns are independent.
-
-    The sum over the columns of the squared coefficient times the variance, over the variance of the target. `coef` has
-    the shape (n_features, n_targets).
-    """
-    passed = weight if isinstance(weight, np.ndarray) else None
-    if sparse.issparse(X):
-        taking_part = np.zeros(X.shape[0])
-        taking_part[rows] = weights_of(weight, rows)
-        variance = mean_variance_axis(X, axis=0, weights=(taking_part / taking_part.max()).astype(X.dtype))[1]
-    else:
-        variance = column_moments(X, rows, passed)[1]
-    y_sd = np.sqrt(moments_once_if_shared(y, rows, passed)[1])
-    # ratios of standard deviations: squares of the numbers themselves may overflow or vanish
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        in_sd = coef * np.sqrt(variance.astype(np.float64))[:, np.newaxis] / y_sd
-        return (in_sd**2).sum(axis=0)
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,7 @@ class Stopping:
                     self._n_unchanged = 0
                     self.rate_factor *= REDUCTION
             if self._loss_on_all_rows is not None and any(self._improved):
-                of_best = coef if self._best_coef is None else np.where(self._improved, coef, self._best_coef)
-                self._best_coef = of_best
+                self._best_coef = coef if self._best_coef is None else np.where(self._improved, coef, self._best_coef)
         if self.reason is None and asked:
             self.reason = "callback"
         if self.reason is None and n_iter >= self.max_iter:

@@ -142,3 +142,9 @@ def test_no_warning_where_many_columns_do_no_harm():
     parts = rng.normal(size=(560, 8))
     X, y = parts @ peaks + 0.01 * rng.normal(size=(560, 400)), parts.sum(axis=1) + 0.1 * rng.normal(size=560)
     assert RMSpropRegressor(random_state=0).fit(X[:60], y[:60]).score(X[60:], y[60:]) > 0.95
+
+
+def test_the_warning_is_not_lost_beside_a_constant_target():
+    (X, y), _ = wide(300, 1000, np.asarray)
+    with pytest.warns(UserWarning, match="more columns"):
+        RMSpropRegressor(random_state=0, max_iter=40, tol=None).fit(X, np.column_stack((np.zeros(len(y)), y)))
