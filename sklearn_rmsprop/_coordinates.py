@@ -142,12 +142,20 @@ class Coordinates:
         """How much a mean gradient of dense rows can differ from zero by rounding, per coordinate.
 
         The products in it are rounded by |x| / unit, and those of the intercept by the magnitude of a prediction.
+
+        Raises
+        ------
+        ValueError
+            If that overflows: no gradient could be told from zero, and the model would stay where it starts.
         """
         distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
         magnitude = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
         if self.basis is not None and self.x_mean is not None:
             magnitude[:-1, 0] = np.sqrt(self.x_mean**2 @ self.basis**2)
-        return (magnitude * self.rounding(dtype)).astype(dtype)
+        floor = magnitude * self.rounding(dtype)
+        if not (floor <= np.finfo(dtype).max).all():
+            raise ValueError(f"y is too large for coefficients of {dtype} in the units of X. {advice(dtype)}")
+        return floor.astype(dtype)
 
     def penalties(
         self, objective: Objective, dtype: np.dtype, probability: np.ndarray | None
@@ -254,7 +262,8 @@ def _robust_unit(
 
     origin = at(target_quantile)
     median = origin if target_quantile == 0.5 else at(0.5)
-    unit = _unit_or_one(_finite(median_distance(values, weight, median)), np.abs(origin))
+    distance = _finite(median_distance(values, weight, median))
+    unit = _unit_or_one(distance, np.abs(origin), ROUNDINGS * np.finfo(np.float64).eps * magnitude)
     return origin, unit, magnitude
 
 
@@ -279,3 +288,8 @@ def _check_inverse(x_unit: np.ndarray, dtype: np.dtype) -> None:
         raise ValueError(
             f"X is too small: the unit {x_unit[column]} of column {column} has no finite inverse in {dtype}. Scale it."
         )
+
+
+def advice(dtype: np.dtype) -> str:
+    """What to do where numbers of this type have overflowed."""
+    return "Scale X and y, or pass X as float64." if dtype == np.float32 else "Scale X and y."

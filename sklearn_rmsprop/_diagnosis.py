@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sklearn_rmsprop._data import TrainingData
-from sklearn_rmsprop._statistics import mean_weight, moments_of
+from sklearn_rmsprop._statistics import mean_weight, moments_of, sparse_moments
 
 # With fewer rows than columns, a model whose predictions for new rows vary more than the target is mostly worse than
 # the target's mean: fits with an R2 of -1 to -106 had 1.1 to 98, those as good as the least-norm solution 0.04 to 1.1.
@@ -34,12 +33,7 @@ def prediction_spread(data: TrainingData, coef: np.ndarray) -> np.ndarray:
     X: Any = data.X
     y, weight, rows = data.y, data.weight, data.rows
     relative = weight / mean_weight(weight, rows) if isinstance(weight, np.ndarray) else None
-    if sparse.issparse(X):
-        takes_part = np.zeros(X.shape[0], X.dtype)
-        takes_part[rows] = 1 if relative is None else relative[rows]
-        x_sd = np.sqrt(mean_variance_axis(X, axis=0, weights=takes_part)[1].astype(np.float64))
-    else:
-        x_sd = moments_of(X, rows, relative)[1]
+    x_sd = sparse_moments(X, rows, relative)[1] if sparse.issparse(X) else moments_of(X, rows, relative)[1]
     y_sd = moments_of(y, rows, relative)[1]
     with np.errstate(over="ignore"):
         relative_sd = np.divide(coef * x_sd[:, np.newaxis], y_sd, out=np.zeros(coef.shape), where=y_sd > 0)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_rmsprop._batches import make_batches
-from sklearn_rmsprop._coordinates import Coordinates, make_coordinates
+from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._monitor import History, Monitor
@@ -393,8 +393,3 @@ def _overflow(problem: Problem, state: State, history: History) -> ValueError:
         f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
         "longer finite. Scale X and y, or pass float64, or lower learning_rate."
     )
-
-
-def advice(dtype: np.dtype) -> str:
-    """What to do where numbers of this type have overflowed."""
-    return "Scale X and y, or pass X as float64." if dtype == np.float32 else "Scale X and y."

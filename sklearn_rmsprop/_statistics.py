@@ -301,6 +301,26 @@ def nonzero_rms(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | Non
     return rms, total
 
 
+def sparse_moments(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of sparse columns over the selected rows, their zeros included.
+
+    scikit-learn's `mean_variance_axis` overflows in float32, and counts the parts of a duplicate entry as entries. The
+    mean is subtracted before squaring, and columns are in units of their largest number.
+    """
+    selected = X[rows].astype(np.float64)
+    selected.sum_duplicates()  # of the selection, which is a copy
+    share = np.full(len(rows), 1 / len(rows)) if weight is None else weight[rows] / weight[rows].sum()
+    share = np.repeat(share, np.diff(selected.indptr))
+    columns, n_columns = selected.indices, X.shape[1]
+    largest = np.zeros(n_columns)
+    np.maximum.at(largest, columns, np.abs(selected.data))
+    values = np.divide(selected.data, largest[columns], out=np.zeros(len(columns)), where=largest[columns] > 0)
+    mean = np.bincount(columns, share * values, n_columns)
+    variance = np.bincount(columns, share * (values - mean[columns]) ** 2, n_columns)
+    variance += np.maximum(1 - np.bincount(columns, share, n_columns), 0) * mean**2
+    return largest * mean, largest * np.sqrt(variance)
+
+
 def too_large(name: str, square: np.ndarray) -> ValueError:
     """The error that names the first of the columns whose mean square is not finite."""
     column = int(np.flatnonzero(~np.isfinite(square))[0])

@@ -269,8 +269,10 @@ def check_objective(model, parameters, X, y, weight):
     weight = np.ones(len(y)) if weight is None else weight.astype(np.float64) / weight.max()
     X, y, weight = X[used], y[used], weight[used]
     error = X @ coef.T + intercept - y
-    # the coefficients are rounded to the type of X, and the loss was computed before that
-    rounding = 8 * np.finfo(model.coef_.dtype).eps * (np.abs(X) @ np.abs(coef).T + np.abs(intercept) + np.abs(y))
+    # the coefficients are rounded to the type of X, after the loss was computed with sums over the columns in this type
+    n_roundings = 8 + X.shape[1] / 8
+    magnitude = np.abs(X) @ np.abs(coef).T + np.abs(intercept) + np.abs(y)
+    rounding = n_roundings * np.finfo(model.coef_.dtype).eps * magnitude
     losses, above, below = (loss_of(parameters, error + shift) for shift in (0, rounding, -rounding))
     change = np.maximum(np.abs(above - losses), np.abs(below - losses))
     l1_ratio = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": parameters["l1_ratio"]}[parameters["penalty"]]
@@ -283,6 +285,18 @@ def check_objective(model, parameters, X, y, weight):
     )
 
 
+def predict(model, X):
+    """The predictions; NumPy may warn that they overflow float32 if they do: they are of the size of earlier rows."""
+    columns = np.abs(as_dense(X))
+    coef = np.abs(model.coef_.astype(np.float64))
+    with np.errstate(over="ignore"):
+        magnitude = columns @ coef.T + np.abs(model.intercept_.astype(np.float64))
+    if magnitude.max() < np.finfo(model.coef_.dtype).max:
+        return model.predict(X)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.nan_to_num(model.predict(X))
+
+
 def call(model, method, data, *, check):
     """Call `fit` or `partial_fit`, then `predict`, and check the results; return these, or the message of the error."""
     X, y, weight = data
@@ -292,7 +306,7 @@ def call(model, method, data, *, check):
         warnings.filterwarnings("ignore", "X has more columns")
         try:
             getattr(model, method)(X, y, sample_weight=weight)
-            results = [model.coef_, model.intercept_, np.array(model.loss_curve_), model.predict(X)]
+            results = [model.coef_, model.intercept_, np.array(model.loss_curve_), predict(model, X)]
         except ValueError as error:
             # NumPy may have warned of the same overflow before: these warnings are not checked
             if EXPECTED.search(str(error)):

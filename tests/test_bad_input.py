@@ -247,6 +247,23 @@ def test_overflow_of_float32_says_so(container):
     assert np.isfinite(model.coef_).all()
 
 
+def test_targets_too_large_for_float32_say_so():
+    """The quantile loss has gradients of at most 1, which no step can be made of beside roundings of 1e85."""
+    y = Y * 1e100
+    with pytest.raises(ValueError, match=r"y is too large .*float32.*pass X as float64"):
+        RMSpropRegressor(loss="quantile", standardize=False).fit(X.astype(np.float32), y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # tol is a share of a loss of 1e-62
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_tiny_weight_do_not_set_the_unit_of_the_target(dtype):
+    """All other targets are equal: the mean distance from these, which is that of one row, may not be their unit."""
+    y, weight = np.full(len(Y), 7.0), np.ones(len(Y))
+    y[0], weight[0] = 8.0, 1e-60
+    model = RMSpropRegressor(loss="absolute_error", random_state=0).fit(X.astype(dtype), y, sample_weight=weight)
+    np.testing.assert_allclose(model.predict(X.astype(dtype)), 7.0, rtol=1e-6)
+
+
 def test_overflow_in_training_says_so():
     with pytest.raises(ValueError, match="Training overflowed float64 within 100 epochs"):
         RMSpropRegressor(standardize=False, learning_rate=1e308).fit(X, Y)

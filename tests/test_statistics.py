@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_rmsprop._kernel._moments import column_moments
+from sklearn_rmsprop._statistics import sparse_moments
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -31,3 +33,25 @@ def test_rows_of_tiny_weight_count_for_their_weight():
     weight = np.where(X[:, 0] == 1, 1e-17, 1.0)
     _, variance = column_moments(X, np.arange(132, dtype=np.uint32), weight)
     np.testing.assert_allclose(variance, 32e-17 / 100, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_of_sparse_columns(dtype):
+    """As of the dense columns: with duplicates, rare and empty columns, far from zero, near the limits of float32."""
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(200, 6)) * (rng.random((200, 6)) < [1, 1, 1, 0.1, 0.01, 0])
+    dense[:, 0] = 1e5 + np.round(16 * dense[:, 0])
+    dense[:, 1:3] *= [1e30, 1e-30]
+    dense = dense.astype(dtype)
+    halves = sparse.csr_matrix(dense / 2)
+    shape, indptr = halves.shape, 2 * halves.indptr
+    X = sparse.csr_matrix((np.repeat(halves.data, 2), np.repeat(halves.indices, 2), indptr), shape=shape)
+    rows = np.sort(rng.choice(200, 150, replace=False)).astype(np.uint32)
+    for weight in (None, rng.exponential(size=200)):
+        mean, sd = sparse_moments(X, rows, weight)
+        taken = dense[rows].astype(np.float64)
+        share = None if weight is None else weight[rows]
+        expected = np.average(taken, axis=0, weights=share)
+        np.testing.assert_allclose(mean, expected, rtol=1e-12, atol=0)
+        np.testing.assert_allclose(sd**2, np.average((taken - expected) ** 2, axis=0, weights=share), rtol=1e-9, atol=0)
+    assert not X.has_canonical_format
