@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo 'make demo            run the example on the diamonds table'
-	@echo 'make test            run the tests             (ARGS="-k sparse -x" goes to pytest)'
+	@echo 'make test            run the tests             (ARGS="-k sparse -x" goes to pytest; -n 0: in one process)'
 	@echo 'make lint            check style and types'
 	@echo 'make docs            build the documentation site'
 	@echo 'make bench           print the benchmark       (QUICK=1: under three minutes)'
@@ -30,8 +30,10 @@ help:
 demo: $(VENV)/.with-examples
 	$(BIN)/python examples/plot_diamonds.py
 
+# The first import compiles what has changed, before several processes import at once.
 test: $(VENV)/.with-test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/python -c 'import sklearn_rmsprop'
+	$(BIN)/pytest --numprocesses auto $(ARGS)
 
 lint: $(VENV)/.with-lint
 	$(BIN)/ruff check
