@@ -28,7 +28,7 @@ from sklearn_rmsprop import RMSpropRegressor
 
 CATEGORIES = ["cut", "color", "clarity"]
 GRID = {
-    "rmspropregressor__learning_rate": [0.01, 0.03, 0.1, 0.3],
+    "rmspropregressor__learning_rate": [0.02, 0.06, 0.2, 0.6],
     "rmspropregressor__decay_rate": [0.9, 0.99, "auto"],
 }
 PICTURE_EPOCHS = 40

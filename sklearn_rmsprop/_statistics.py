@@ -255,6 +255,8 @@ def measure_rows(
         known["y_mean"], known["y_sd"] = moments_of(y, rows, relative)
     if sparse.issparse(X):
         known["x_rms"], known["x_nonzero_weight"] = nonzero_rms(X, rows, relative)
+        if relative is not None:
+            known["x_nonzero_weight"] /= relative[rows].mean()  # not 1 for weights so small that their mean is rounded
         if count_entries:
             known["x_nonzero_rows"] = count_nonzero_rows(X, rows)
     elif X is not None:

@@ -220,7 +220,8 @@ def follow_standardized(
     Weighted means are taken off and weighted population standard deviations are the units. Without
     an intercept nothing is taken off and the units are root mean squares. `sparse` treats X, still
     a dense array, as the estimator treats a sparse one: nothing is taken off its columns, and their
-    units are four times the root mean squares of their nonzero entries. With a robust loss, the
+    units are the root mean squares of their nonzero entries. All units of columns are multiplied by
+    the root mean square norm of a row in these units (`sparse`: twice that), if it is above 1. With a robust loss, the
     target's origin is its median, or the quantile, and its unit the median distance from the median.
     """
     X, y, weight = _positive_weight_rows(X, y, sample_weight)
@@ -230,9 +231,12 @@ def follow_standardized(
         y_mean, y_unit = _quantile_and_unit(y, weight, fit_intercept, quantile if loss == "quantile" else 0.5)
     if sparse:
         x_mean = np.zeros(X.shape[1])
-        x_unit = 4 * np.array([_nonzero_root_mean_square(column, weight) for column in X.T])
+        x_unit = np.array([_nonzero_root_mean_square(column, weight) for column in X.T])
+        row_norm = 2 * np.sqrt(np.average(np.count_nonzero(X, axis=1), weights=weight))
     else:
         x_mean, x_unit = _origin_and_unit(X, weight, fit_intercept)
+        row_norm = np.sqrt(np.count_nonzero(np.ptp(X, axis=0) if fit_intercept else X.any(axis=0)))
+    x_unit = x_unit * max(1.0, row_norm)
 
     if coef_init is not None:
         coef_init = np.asarray(coef_init)
@@ -302,7 +306,7 @@ def _touch_probability(X, batch_size):
 def _nonzero_root_mean_square(column, weight):
     nonzero = column != 0
     if not nonzero.any():
-        return 0.25  # the unit is then 1
+        return 1.0
     return np.sqrt(np.average(column[nonzero] ** 2, weights=weight[nonzero]))
 
 

@@ -36,13 +36,13 @@ def test_pipeline_with_scaler():
     assert pipeline().fit(X, Y).score(X, Y) == pytest.approx(LinearRegression().fit(X, Y).score(X, Y), abs=1e-3)
 
 
-def test_standardize_changes_nothing_after_a_scaler():
-    """But for rounding, which 20 steps hardly amplify."""
+def test_standardize_is_scaling_columns_and_steps_beforehand():
+    """But for rounding, which 20 steps hardly amplify. Steps are shorter by the norm of a row, the root of 10."""
     short = {"max_iter": 20, "tol": None, "batch_size": None}
     Z, v = StandardScaler().fit_transform(X), (Y - Y.mean()) / Y.std()
     within = RMSpropRegressor(whiten=False, **short).fit(Z, v)
-    without = RMSpropRegressor(standardize=False, **short).fit(Z, v)
-    np.testing.assert_allclose(within.coef_, without.coef_, rtol=1e-9)
+    without = RMSpropRegressor(standardize=False, **short).fit(Z / 10**0.5, v)
+    np.testing.assert_allclose(within.coef_, without.coef_ / 10**0.5, rtol=1e-9)
 
 
 def test_transformed_target():
@@ -131,8 +131,8 @@ def test_a_memory_mapped_model_starts_warm(tmp_path):
 
 
 def test_representations():
-    model = RMSpropRegressor(learning_rate=0.2, decay_rate=0.99, schedule="constant")
-    assert repr(model) == "RMSpropRegressor(decay_rate=0.99, learning_rate=0.2, schedule='constant')"
+    model = RMSpropRegressor(learning_rate=0.3, decay_rate=0.99, schedule="constant")
+    assert repr(model) == "RMSpropRegressor(decay_rate=0.99, learning_rate=0.3, schedule='constant')"
     assert "RMSpropRegressor" in make_pipeline(StandardScaler(), model)._repr_html_()
     assert eval(repr(model)).get_params() == model.get_params()
 

@@ -261,11 +261,11 @@ def test_tol_none_runs_all_epochs(loss, container):
 def test_checks_wait_for_the_score_and_not_for_the_loss():
     """With patience for one check, the fit ends with the first that has not improved."""
     X, y = problem()
-    model = stopping(n_iter_no_change=1, tol=0).fit(X, y)
+    model = stopping(n_iter_no_change=1, tol=0, learning_rate=0.02).fit(X, y)
     scores = model.validation_scores_
     assert all(np.diff(scores)[:-1] > 0)
     assert scores[-1] <= scores[-2]
-    longer = stopping(n_iter_no_change=4, tol=0).fit(X, y)
+    longer = stopping(n_iter_no_change=4, tol=0, learning_rate=0.02).fit(X, y)
     assert longer.validation_scores_[: len(scores)] == scores
     assert np.argmax(longer.validation_scores_) == len(longer.validation_scores_) - 5
     # the training loss goes on falling meanwhile

@@ -202,7 +202,7 @@ def test_a_factor_multiplies_the_learning_rate(rule, container):
     settings, data = small_batches(**rule), data_of(*rows_and_targets(container))
     _, state, problem = set_up(data, settings)
     by_factor, _ = engine.run(problem, state, settings, n_steps=20, rate_factor=0.3)
-    settings = small_batches(**rule, learning_rate=0.3 * 0.1)
+    settings = small_batches(**rule, learning_rate=0.3 * 0.2)
     _, state, problem = set_up(data, settings)
     assert_same(by_factor, engine.run(problem, state, settings, n_steps=20)[0], ROUNDING)
 

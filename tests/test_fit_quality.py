@@ -115,24 +115,29 @@ def wide(n_rows, n_columns, container, dtype=np.float64):
     [
         (np.asarray, 300, 1000),
         (np.asarray, 100, 1000),
-        (np.asarray, 60, 100),
         (sparse.csr_matrix, 300, 1000),
         (sparse.csr_matrix, 150, 2000),
     ],
 )
-def test_more_columns_than_rows_warn_and_the_remedies_work(container, n_rows, n_columns, dtype):
-    """Where new rows are predicted far worse than by the least-norm solution, a warning names what helps."""
+def test_more_columns_than_rows_give_nearly_the_least_norm_solution(container, n_rows, n_columns, dtype):
+    """On new rows; a warning would be an error. 0.15: R2 of equally good solutions differs by so much."""
     train, test = wide(n_rows, n_columns, container, dtype)
-    with pytest.warns(UserWarning, match=rf"more columns \({n_columns}\) than rows.*Lower learning_rate \(to 0.0"):
-        poor = RMSpropRegressor(random_state=0).fit(*train)
-    assert poor.score(*test) < -0.5
     least_norm = LinearRegression().fit(*train).score(*test)
+    for options in ({}, {"penalty": "l2", "alpha": 0.1}):
+        assert RMSpropRegressor(random_state=0, **options).fit(*train).score(*test) > least_norm - 0.15
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize(("n_rows", "n_columns", "options"), [(60, 100, {}), (300, 1000, {"learning_rate": 4.0})])
+def test_models_that_the_rows_do_not_determine_warn_and_the_remedy_works(container, n_rows, n_columns, options, dtype):
+    """Few more columns than rows, where the least-norm solution itself is that large; and steps that are too long."""
+    train, test = wide(n_rows, n_columns, container, dtype)
+    with pytest.warns(UserWarning, match=rf"more columns \({n_columns}\) than rows.*penalty=\"l2\""):
+        poor = RMSpropRegressor(random_state=0, **options).fit(*train)
+    assert poor.score(*test) < -0.4
     penalized = RMSpropRegressor(random_state=0, penalty="l2", alpha=0.1).fit(*train)  # a warning would be an error
-    # 0.15: with so few rows, R2 of equally good solutions differs by so much
-    assert penalized.score(*test) > least_norm - 0.15
-    if n_columns >= 1000:  # below, the least-norm solution itself is that large
-        slow = RMSpropRegressor(random_state=0, learning_rate=0.2 / n_columns**0.5).fit(*train)
-        assert slow.score(*test) > least_norm - 0.15
+    assert penalized.score(*test) > -0.2
 
 
 def test_no_warning_where_many_columns_do_no_harm():
@@ -145,6 +150,6 @@ def test_no_warning_where_many_columns_do_no_harm():
 
 
 def test_the_warning_is_not_lost_beside_a_constant_target():
-    (X, y), _ = wide(300, 1000, np.asarray)
+    (X, y), _ = wide(60, 100, np.asarray)
     with pytest.warns(UserWarning, match="more columns"):
-        RMSpropRegressor(random_state=0, max_iter=40, tol=None).fit(X, np.column_stack((np.zeros(len(y)), y)))
+        RMSpropRegressor(random_state=0, max_iter=200, tol=None).fit(X, np.column_stack((np.zeros(len(y)), y)))

@@ -168,7 +168,7 @@ def test_a_callable_schedule_is_the_named_one(name, container):
 
     def schedule(t):
         asked.extend(t)
-        return make_schedule(name, 0.1, n_steps)(t)
+        return make_schedule(name, 0.2, n_steps)(t)
 
     parameters = {"max_iter": 3, "tol": None, "random_state": 0, "momentum": 0.5}
     called = RMSpropRegressor(schedule=schedule, **parameters).fit(container(X), y)

@@ -58,7 +58,7 @@ def test_it_is_the_fit_of_columns_transformed_beforehand(options, n_targets):
     settings = {"max_iter": 2, "tol": None, "random_state": 0} | options
     model = RMSpropRegressor(**settings, whiten=True).fit(X, Y)
     coordinates = model._coordinates
-    Z = (X - coordinates.x_mean) @ coordinates.basis
+    Z = (X - coordinates.x_mean) @ coordinates.basis / coordinates.row_norm
     plain = RMSpropRegressor(**settings, standardize=False, whiten=False).fit(
         Z, (Y - coordinates.y_mean) / coordinates.y_unit
     )
