@@ -101,7 +101,8 @@ def follow(
     The L2 penalty is implicit: it is the new coefficient that it pulls at, not the old one. The L1
     penalty is dual averaging: the steps are summed up, of the sum what its accumulated steps,
     the threshold, amount to is taken off towards zero, and the rest is the coefficient. A threshold
-    that is more than 20 steps beyond the sum is cut to that.
+    that is more than 10 sqrt(1 + t / 100) steps beyond the sum is cut to that; with momentum, of
+    steps that are 1 / (1 - momentum) times as long.
     """
     X, y, weight = _positive_weight_rows(X, y, sample_weight)
     n_rows, n_features = X.shape
@@ -187,7 +188,8 @@ class _Coordinates:
 
         total = before + self.offset - rate * self.velocity
         gathered = self.threshold + rate / (1 - momentum) * l1 / metric
-        self.threshold = np.where(met, np.minimum(gathered, np.abs(total) + 20 * rate), self.threshold)
+        slack = 10 * np.sqrt(1 + self.t / 100) / (1 - momentum) * rate
+        self.threshold = np.where(met, np.minimum(gathered, np.abs(total) + slack), self.threshold)
         self.offset = np.clip(total, -self.threshold, self.threshold)
         self.w = total - self.offset
         self.active = np.where((before != 0) | (self.w != 0), self.t, self.active)

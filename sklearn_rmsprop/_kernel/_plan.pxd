@@ -27,11 +27,13 @@ cdef extern from "step.h" nogil:
         double average_decay
         double correction
         double scale
+        double most_steps_below
 
     enum:
         AVERAGING_ETA
 
     double average_weight(const StepPlan *plan, int64_t i)
+    double most_steps_below_threshold(const StepPlan *plan, double t)
 
 
 cdef class Plan:

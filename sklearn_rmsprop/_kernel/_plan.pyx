@@ -75,6 +75,7 @@ cdef class Plan:
         cdef double n_averaged = plan.steps_before + step.i - plan.forgotten
         step.rate = plan.rate[step.i]
         step.i += 1
+        step.most_steps_below = most_steps_below_threshold(plan, plan.steps_before + step.i)
         step.decay = plan.decay_limit - plan.decay_gain / (plan.steps_before + step.i)
         step.average_decay = plan.averaged * n_averaged / (n_averaged + (AVERAGING_ETA + 1))
         decay_product[0] *= step.decay

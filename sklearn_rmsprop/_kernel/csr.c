@@ -157,7 +157,7 @@ static ALWAYS_INLINE void update(CSRModel *model, const Visit *visits, const dou
         const double distance = rate * gradient[q];
         if (penalized) {
             Penalty *p = model->penalties + place;
-            const double largest = fabs(c->coef + p->offset - distance) + MOST_STEPS_BELOW_THRESHOLD * rate;
+            const double largest = fabs(c->coef + p->offset - distance) + step->most_steps_below * rate;
             p->threshold += rate * momentum_sum * p->l1 / divisor[q];
             p->threshold = p->threshold > largest ? largest : p->threshold;
         }

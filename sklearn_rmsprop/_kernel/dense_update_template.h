@@ -6,7 +6,7 @@ typedef struct {
     const REAL *inverse_unit, *step_unit, *floor, *l1, *l2;
     REAL *w, *s, *m, *u, *g, *threshold, *offset, *active;
     double *average;
-    REAL rate, decay, gain, scale, correction, momentum, centered, epsilon, t;
+    REAL rate, decay, gain, scale, correction, momentum, centered, epsilon, t, most_steps_below;
     REAL momentum_sum; /* 1 + momentum + momentum^2 + ..., by which momentum lengthens equal steps */
     double average_decay;
 } NAME(Context);
@@ -39,6 +39,7 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
         /* an epsilon that rounds to 0 would give 0/0 in a coordinate without gradient */
         .epsilon = plan->epsilon > SMALLEST ? (REAL)plan->epsilon : SMALLEST,
         .t = (REAL)(plan->steps_before + (double)step->i),
+        .most_steps_below = (REAL)step->most_steps_below,
         .momentum_sum = (REAL)(1 / (1 - plan->momentum)),
         .average_decay = step->average_decay,
     };
@@ -88,7 +89,7 @@ static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL 
     if (penalized) {
         const REAL sum = w + c.offset[j] - rate * u;
         const REAL active = c.active[j];
-        const REAL largest = ABS(sum) + MOST_STEPS_BELOW_THRESHOLD * rate;
+        const REAL largest = ABS(sum) + c.most_steps_below * rate;
         const REAL accumulated = c.threshold[j] + rate * c.momentum_sum * c.l1[j] / divisor;
         const REAL threshold = accumulated > largest ? largest : accumulated;
         const REAL offset = sum < -threshold ? -threshold : sum > threshold ? threshold : sum;

@@ -3,6 +3,7 @@
 #ifndef SKLEARN_RMSPROP_STEP_H
 #define SKLEARN_RMSPROP_STEP_H
 
+#include <math.h>
 #include <stdint.h>
 
 /* eta of the polynomial-decay average (Shamir & Zhang, 2013): step k counts like k^eta in it. 1 to 5 are equally good;
@@ -39,6 +40,7 @@ typedef struct {
     double average_decay; /* share of the average that stays: A <- w + average_decay * (A - w) */
     double correction;    /* 1 / (1 - product of all decays so far), or 1 without bias correction */
     double scale;         /* common weight / rows of the batch: turns the summed gradient into a mean */
+    double most_steps_below; /* limit of the L1 threshold: see most_steps_below_threshold */
 } Step;
 
 /* Only ratios of the weights below matter. Of a column with tiny numbers the coefficient is near the largest float, and times
@@ -53,10 +55,18 @@ static inline double average_weight(const StepPlan *plan, int64_t i)
     return AVERAGE_WEIGHT_UNIT * plan->averaged * n * (n + 1) * (n + 2) * (n + 3);
 }
 
-/* The L1 penalty (dual averaging, see docs/algorithm.md): a coefficient that the accumulated threshold holds at zero may be
- * at most this many steps of the current size away from leaving zero. Measured (docs/kernel_notes.md): with 10 or fewer, noise
- * moves coefficients that belong at zero away from it; with 40 or more, or no limit, the threshold that accumulates while
- * other coefficients are far from their optimum holds coefficients at zero that do not belong there. */
-enum { MOST_STEPS_BELOW_THRESHOLD = 20 };
+/* The L1 penalty (dual averaging, see docs/algorithm.md): how many steps of the current size a coefficient that the accumulated
+ * threshold holds at zero may be away from leaving zero, after step `t` of the fit. In each step, a coefficient that belongs at
+ * zero gains a share of a step, which is small where the gradient's noise is large, and noise moves it by about a step. With a
+ * constant number of steps it keeps leaving zero if that share is small; with one that grows like the root of t, as the noise
+ * of t steps does, it comes to rest however small the share is. It must not grow faster: a coefficient that does not belong at
+ * zero has to make up for what the threshold has accumulated while other coefficients were far from their optimum.
+ * Momentum lengthens each step. MOST_STEPS_BELOW_THRESHOLD is measured (docs/kernel_notes.md). */
+enum { MOST_STEPS_BELOW_THRESHOLD = 10 };
+
+static inline double most_steps_below_threshold(const StepPlan *plan, double t)
+{
+    return MOST_STEPS_BELOW_THRESHOLD * sqrt(1 + t / 100) / (1 - plan->momentum);
+}
 
 #endif
