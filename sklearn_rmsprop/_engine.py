@@ -280,19 +280,16 @@ def train(
         history.add(n_epochs, problem.in_user_units(losses))
         if not math.isfinite(sum(losses.tolist())):
             raise _overflow(problem, state, history)
-        if held_out is None:
+        score = None if held_out is None else held_out.score(coef)
+        if score is None or history.add_score(score):
             best = state
-        else:
-            score = held_out.score(coef)
-            if history.add_score(score):
-                best = state
-            losses = np.array([1 - score])
         asked = monitor.end_evaluation(history, lambda best=best: problem.state_off_rows(best))  # type: ignore[misc]
         rate_factor = stopping.rate_factor
-        if stopping.check(history.n_iter, losses, coef, asked=asked):
+        if stopping.check(history.n_iter, losses, coef, score=score, asked=asked):
             break
-        if stopping.rate_factor < rate_factor:
-            state = state.forgetting(stopping.rate_factor / rate_factor)
+        reduced_to = float(np.min(stopping.rate_factor / rate_factor))
+        if reduced_to < 1:
+            state = state.forgetting(reduced_to)
     if not state.is_finite():
         raise _overflow(problem, state, history)
     return problem.state_off_rows(best), history, stopping.reason
@@ -338,10 +335,14 @@ def train_one_pass(
 
 def _stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None) -> Stopping:
     """`tol` is a share of the null loss. A validation score is such a share already."""
-    threshold = None
-    if settings.tol is not None:
-        null_loss = np.ones(1) if held_out is not None else problem.null_loss(problem.rows_in_all)
-        threshold = settings.tol * null_loss
+    # Without `tol`, a schedule that was chosen is followed to the letter; a single epoch has no stages.
+    reduces = settings.objective.kind.kinked and (
+        settings.tol is not None or (settings.rule.schedule == "invsqrt" and settings.max_iter > 1)
+    )
+    # the null loss takes a while: not for nothing in each call of a stream
+    null_loss = problem.null_loss(problem.rows_in_all) if reduces or settings.tol is not None else None
+    reference = null_loss if held_out is None else np.ones(1)
+    threshold = None if settings.tol is None or reference is None else settings.tol * reference
     on_all_rows = None
     if held_out is None and problem.is_sampled:
 
@@ -352,7 +353,8 @@ def _stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | Non
         threshold,
         settings.n_iter_no_change,
         settings.max_iter,
-        n_reductions=N_REDUCTIONS if settings.objective.kind.kinked else 0,
+        n_reductions=N_REDUCTIONS if reduces else 0,
+        null_loss=null_loss,
         validating=held_out is not None,
         loss_on_all_rows=on_all_rows,
     )

@@ -57,7 +57,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
         The losses that grow linearly are robust: the derivative at one row is at most 1 ("huber": `delta`).
         Those with a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: when the objective no
-        longer improves, the fit goes on with 0.3 times the step size, four times, before it stops.
+        longer improves, and at 0.3, 0.475, 0.65 and 0.825 of `max_iter` at the latest, `fit` goes on with 0.3 times the
+        step size, four times, before it stops. The step size also follows the objective's share of the null loss (the
+        loss of the best constant) where that is below a half. With ``tol=None`` both hold for "invsqrt" as `schedule`
+        only.
 
     learning_rate : float, default=0.2
         Size of a step, in (0, inf). With `standardize`: by how many standard deviations of the target the first steps
@@ -112,7 +115,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         The fit stops when the training objective of the reported coefficients has not fallen by `tol` times the null
         loss (the loss of the best constant, so by about `tol` in R2) in `n_iter_no_change` successive evaluations, or
         is itself below that. In [0, inf). None: exactly `max_iter` epochs. With several targets, the fit stops when
-        none improves.
+        this has happened to each of them.
 
     n_iter_no_change : int, default=5
         Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch, or where
@@ -371,7 +374,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Warns
         -----
         ConvergenceWarning
-            If the loss was still falling after `max_iter` epochs.
+            If the loss was still falling after `max_iter` epochs, or in the last of the stages of a loss with a kink.
 
         UserWarning
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary

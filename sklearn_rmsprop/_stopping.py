@@ -1,4 +1,4 @@
-"""When to stop, and why."""
+"""When to stop, and why; and when a loss with a kink needs smaller steps."""
 
 import math
 from collections.abc import Callable
@@ -16,18 +16,30 @@ IN_WORDS: dict[Reason | None, str] = {
 }
 
 # The gradient of a loss with a kink does not vanish at the optimum: the iterates oscillate around it as widely as the
-# steps are long, and their average is off to one side. When the loss of such a fit has ceased to improve, the fit goes
-# on with REDUCTION times the step size, and the average counts only that share of the steps so far; N_REDUCTIONS
-# times in all. Measured (docs/kernel_notes.md): four reductions by about half a decade take the step size to 1 %; 0.5
-# six times needs more epochs, 0.1 twice leaves a larger excess loss, and more reductions gain little.
+# steps are long, and their average is off to one side. So a fit with such a loss goes through stages: when its loss has
+# ceased to improve, it goes on with REDUCTION times the step size, and the average counts only that share of the steps
+# so far; N_REDUCTIONS times in all. Measured (docs/kernel_notes.md): four reductions by about half a decade take the
+# step size to 1 %; 0.5 six times needs more epochs, 0.1 twice leaves a larger excess loss, and more reductions gain
+# little.
 REDUCTION, N_REDUCTIONS = 0.3, 4
+
+# The excess loss that the oscillation causes falls slowly with the step size, like 1 / sqrt(t): with an extreme
+# quantile by more than `tol` for hundreds of epochs. So the first stage ends after this share of max_iter at the
+# latest, and the other stages share the rest equally.
+LONGEST_FIRST_STAGE = 0.3
+
+# Steps are in units of the target's spread, and far too long where nearly all of it is explained. So they are
+# multiplied by this times the share of the null loss that is left, if that is below 1, as in Polyak's step size, which
+# is proportional to the loss. With 2, steps keep their length down to half of the null loss (docs/kernel_notes.md).
+STEPS_PER_UNEXPLAINED = 2.0
 
 
 class Stopping:
     """The stopping rule: stops when the loss has ceased to improve, when asked to, or when the epochs are used up.
 
-    Several targets share each pass over the rows, and the fit ends when none of them improves any more. It ends at once
-    where the loss itself is below the threshold, because no further improvement could count.
+    Several targets share each pass over the rows, and the fit ends when each of them has ceased to improve. One that
+    has ceased counts as such even if its loss falls by chance later, until the steps become smaller. The fit ends at
+    once where the loss itself is below the threshold, because no further improvement could count.
 
     The losses that are compared may be those of a sample of the rows. They are noisy, and the sample may lack rare
     rows: so when they show no more improvement, the losses on all rows decide, now and at the best evaluation so far.
@@ -41,7 +53,10 @@ class Stopping:
     max_iter : int
         Epochs allowed.
     n_reductions : int
-        How often to go on with smaller steps before the fit counts as converged.
+        How often to go on with smaller steps before the fit counts as converged. If it is above 0, the step sizes
+        also follow the share of the null loss that is unexplained.
+    null_loss : (n_targets,) array or None
+        The loss of the best constant, for `n_reductions` above 0. None: the steps do not follow that share.
     validating : bool
         Whether the losses are those of held-out rows.
     loss_on_all_rows : callable or None
@@ -51,7 +66,7 @@ class Stopping:
     ----------
     reason : {"converged", "validation", "callback", "max_iter"} or None
         Why the fit has stopped; None while it runs. The first of these that applies.
-    rate_factor : float
+    rate_factor : float or (n_targets,) array
         What the step sizes are to be multiplied by.
     """
 
@@ -62,14 +77,18 @@ class Stopping:
         max_iter: int,
         *,
         n_reductions: int = 0,
+        null_loss: np.ndarray | None = None,
         validating: bool = False,
         loss_on_all_rows: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
-        self.rate_factor = 1.0
+        self.rate_factor: float | np.ndarray = 1.0
         self.reason: Reason | None = None
-        self._n_reductions = n_reductions
+        self._n_reductions = self._n_reductions_left = n_reductions
+        self._null_loss = null_loss
+        self._stage_factor = 1.0
+        self._unexplained_factor: float | np.ndarray = 1.0
         self._no_change: Reason = "validation" if validating else "converged"
         self._loss_on_all_rows = loss_on_all_rows
         # per target; empty without a threshold
@@ -77,10 +96,19 @@ class Stopping:
         self._to_beat = [math.inf] * len(self._threshold)
         self._best_on_all_rows = [math.inf] * len(self._threshold)
         self._improved = [False] * len(self._threshold)
+        self._n_unchanged = [0] * len(self._threshold)
+        self._n_evaluations = 0  # in this stage
         self._best_coef: np.ndarray | None = None  # of each target's best evaluation
-        self._n_unchanged = 0
 
-    def check(self, n_iter: int, losses: np.ndarray, coef: np.ndarray, *, asked: bool = False) -> bool:
+    def check(
+        self,
+        n_iter: int,
+        losses: np.ndarray,
+        coef: np.ndarray,
+        *,
+        score: float | None = None,
+        asked: bool = False,
+    ) -> bool:
         """Whether to stop after `n_iter` epochs.
 
         Parameters
@@ -90,39 +118,75 @@ class Stopping:
             The losses of the coordinates `coef`.
         coef : (n_features + 1, n_targets) array
             Must not be changed afterwards.
+        score : float or None
+            The score of held-out rows. If there is one, it is compared in place of the losses.
         asked : bool
             Whether a callback has asked to stop.
         """
+        ceased = False
+        self._n_evaluations += 1
         if self._threshold:
-            now = losses.tolist()
+            now = losses.tolist() if score is None else [1 - score]
             self._compare(now)
             if self._loss_on_all_rows is not None and self._has_ceased(now):
                 now = self._compare_on_all_rows(now, coef)
-            if self._has_ceased(now):
-                if self._n_reductions == 0 or self._nothing_left(now):
-                    self.reason = self._no_change
-                else:
-                    self._n_reductions -= 1
-                    self._n_unchanged = 0
-                    self.rate_factor *= REDUCTION
+            ceased = self._has_ceased(now)
+            if ceased and (self._n_reductions_left == 0 or self._nothing_left(now)):
+                self.reason = self._no_change
             if self._loss_on_all_rows is not None and any(self._improved):
                 self._best_coef = coef if self._best_coef is None else np.where(self._improved, coef, self._best_coef)
+        if self.reason is None and self._n_reductions > 0:
+            if self._n_reductions_left > 0 and (ceased or n_iter >= self._end_of_stage()):
+                self._begin_stage()
+            self._set_rate_factor(losses)
         if self.reason is None and asked:
             self.reason = "callback"
         if self.reason is None and n_iter >= self.max_iter:
-            self.reason = "max_iter"
+            self.reason = self._no_change if self._has_settled() else "max_iter"
         return self.reason is not None
+
+    # The stages of a loss with a kink
+
+    def _end_of_stage(self) -> float:
+        """The epoch at which the current stage ends at the latest."""
+        n_done = self._n_reductions - self._n_reductions_left
+        share = LONGEST_FIRST_STAGE + (1 - LONGEST_FIRST_STAGE) * n_done / self._n_reductions
+        return share * self.max_iter
+
+    def _begin_stage(self) -> None:
+        self._n_reductions_left -= 1
+        self._stage_factor *= REDUCTION
+        self._n_unchanged = [0] * len(self._threshold)
+        self._n_evaluations = 0
+
+    def _set_rate_factor(self, losses: np.ndarray) -> None:
+        """The factor of the stage and of the unexplained share, which never rises, nor falls faster than by stages."""
+        if self._null_loss is not None:
+            share = np.minimum(self._unexplained_factor, STEPS_PER_UNEXPLAINED * losses / self._null_loss)
+            self._unexplained_factor = np.maximum(share, REDUCTION * self._unexplained_factor)
+        self.rate_factor = self._stage_factor * self._unexplained_factor
+
+    def _has_settled(self) -> bool:
+        """Whether the last stage has been reached, and no target has improved in it.
+
+        That the last evaluation shows no improvement would not do: after the reductions, the steps of a fit that is
+        still far from the optimum gain little at a time.
+        """
+        in_last_stage = self._n_reductions > 0 and self._n_reductions_left == 0
+        return in_last_stage and min(self._n_unchanged, default=0) >= self._n_evaluations > 0
 
     # Loops over targets below, because with one, the usual case, arrays take several times as long.
 
     def _compare(self, losses: list[float]) -> None:
-        """Count the evaluations without improvement."""
-        self._n_unchanged += 1
+        """Count each target's evaluations without improvement."""
         for k, loss in enumerate(losses):
             self._improved[k] = loss < self._to_beat[k]
             if self._improved[k]:
                 self._to_beat[k] = loss - self._threshold[k]
-                self._n_unchanged = 0
+            if not self._improved[k] or self._n_unchanged[k] >= self.n_iter_no_change:
+                self._n_unchanged[k] += 1
+            else:
+                self._n_unchanged[k] = 0
 
     def _compare_on_all_rows(self, on_sample: list[float], coef: np.ndarray) -> list[float]:
         """Return the losses on all rows; an improvement there counts even if the sample shows none."""
@@ -136,11 +200,11 @@ class Stopping:
             if now[k] < best - threshold:
                 self._to_beat[k] = on_sample[k] - threshold
                 self._improved[k] = True
-                self._n_unchanged = 0
+                self._n_unchanged[k] = 0
         return now
 
     def _nothing_left(self, losses: list[float]) -> bool:
         return all(loss <= threshold for loss, threshold in zip(losses, self._threshold, strict=True))
 
     def _has_ceased(self, losses: list[float]) -> bool:
-        return self._n_unchanged >= self.n_iter_no_change or self._nothing_left(losses)
+        return min(self._n_unchanged) >= self.n_iter_no_change or self._nothing_left(losses)

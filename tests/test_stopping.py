@@ -90,9 +90,60 @@ def test_steps_stay_as_they_are_where_there_is_nothing_to_wait_for():
     stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, n_reductions=3)
     assert run(stopping, [5.0, 0.05]) == 2
     assert stopping.reason == "converged"
-    stopping = Stopping(None, n_iter_no_change=1, max_iter=20, n_reductions=3)
-    assert run(stopping, [5.0] * 100) == 20
-    assert stopping.rate_factor == 1
+
+
+def rate_factors(stopping, losses):
+    """Return the factor of the step sizes after each check, one an epoch."""
+    factors = []
+    for n_iter, loss in enumerate(losses, start=1):
+        stopping.check(n_iter, np.atleast_1d(loss), coef_of(n_iter, np.size(loss)))
+        factors.append(stopping.rate_factor)
+    return factors
+
+
+@pytest.mark.parametrize("threshold", [None, np.array([0.1])], ids=["tol=None", "tol"])
+def test_steps_become_smaller_in_time_even_if_the_loss_has_not_ceased_to_improve(threshold):
+    stopping = Stopping(threshold, n_iter_no_change=5, max_iter=200, n_reductions=4)
+    factors = rate_factors(stopping, 1000 - np.arange(200))
+    # epochs 60, 95, 130 and 165: 0.3, 0.475, 0.65 and 0.825 of max_iter
+    stages = np.repeat(REDUCTION ** np.arange(5), [59, 35, 35, 35, 36])
+    np.testing.assert_allclose(factors, stages)
+    assert stopping.reason == "max_iter"
+
+
+def test_few_evaluations_leave_reductions_over():
+    """One at a time: what has had three epochs has not converged, however small the steps become in them."""
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=5, max_iter=3, n_reductions=4)
+    np.testing.assert_allclose(rate_factors(stopping, [5.0, 5.0, 5.0]), REDUCTION ** np.arange(1, 4))
+    assert stopping.reason == "max_iter"
+
+
+def test_the_last_stage_tells_whether_a_fit_has_converged_at_the_limit():
+    def reason(losses):
+        stopping = Stopping(np.array([0.1]), n_iter_no_change=5, max_iter=20, n_reductions=2)
+        run(stopping, losses)
+        return stopping.reason
+
+    falling = list(range(30, 17, -1))  # the second reduction is due at 0.65 of max_iter, epoch 13
+    assert reason([*falling, *[18.0] * 7]) == "converged"
+    assert reason([*falling, 17.95, 17.94, 17.95, 17.93, 17.95, 17.94, 17.95]) == "converged"
+    assert reason([*falling, 17.5, *[17.5] * 4, 17.0, 17.0]) == "max_iter"
+    # 0.05 an epoch are less than the threshold, and add up to more
+    assert reason([*falling, *(18 - 0.05 * np.arange(1, 8))]) == "max_iter"
+
+
+def test_the_steps_of_each_target_follow_its_unexplained_share():
+    """From half of the null loss on, by 0.3 an evaluation at most, and never upwards."""
+    stopping = Stopping(None, n_iter_no_change=5, max_iter=1000, n_reductions=4, null_loss=np.array([10.0, 1000.0]))
+    factors = rate_factors(stopping, [[9.0, 400.0], [5.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    np.testing.assert_allclose(factors, [[1, 0.8], [1, 0.24], [0.3, 0.072], [0.3, 0.0216]])
+
+
+def test_a_target_that_has_ceased_to_improve_waits_for_the_others():
+    """Of many targets one has always just improved by chance; a reduction gives all of them a new chance."""
+    losses = [[9, 9], [9, 8], [9, 7], [8, 6], [8, 6], [8, 6], [7, 6], [7, 6], [7, 5], [7, 5], [7, 5]]
+    assert run(Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=99), losses) == 6
+    assert run(Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=99, n_reductions=1), losses) == 9
 
 
 def test_the_reason_says_whether_it_was_the_score_of_held_out_rows():
