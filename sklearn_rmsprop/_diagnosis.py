@@ -1,16 +1,46 @@
-"""Whether a fitted model is one that its rows do not determine."""
+"""Whether a fitted model is one that its rows do not determine, or that its loss hardly lets it learn from."""
 
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
-from sklearn_rmsprop._statistics import mean_weight, moments_of, sparse_moments
+from sklearn_rmsprop._objective import Objective
+from sklearn_rmsprop._state import State
+from sklearn_rmsprop._statistics import (
+    location,
+    mean_weight,
+    median_distance,
+    moments_of,
+    sample_evenly,
+    sparse_moments,
+    weights_of,
+)
 
 # With fewer rows than columns, a model whose predictions for new rows vary more than the target is mostly worse than
 # the target's mean: fits with an R2 below -0.5 had 1.2 to 98, those with an R2 above it up to 1.
 ARBITRARY_SPREAD = 1.0
+
+# Errors are measured on at most so many rows: shares of rows and medians then have an error of about 1 %.
+MOST_ROWS = 4096
+
+# A tube is too wide if fewer than this share of the rows have an error that costs something, although the typical error
+# is more than this share of the spread of y. Measured with tubes of 0.05 to 4 times the spread, on targets of which the
+# columns explain 0.5 to 0.999: without the warning a fit loses at most 0.15 of R2, with it up to all.
+FEWEST_OUTSIDE, LARGEST_ERROR = 0.01, 0.5
+
+# A stream is told once that its tube is too wide: when no row of its first steps has moved the model. That as many rows
+# lie in a useful tube by chance is next to impossible, even if each call has one row.
+STEPS_TO_MOVE = 30
+
+# Beside a spread of y of 1, "huber" with a delta below this is the absolute error: errors smaller than delta are too
+# rare to matter. Its gradients are as small as delta, and vanish beside `epsilon` or the roundings of float32.
+SMALLEST_DELTA = 1e-3
+
+# A target this many times the spread from the median is an outlier, which "huber" is chosen for.
+OUTLYING = 20.0
 
 
 def arbitrary_spread(data: TrainingData, coef: np.ndarray) -> float | None:
@@ -38,3 +68,80 @@ def prediction_spread(data: TrainingData, coef: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         relative_sd = np.divide(coef * x_sd[:, np.newaxis], y_sd, out=np.zeros(coef.shape), where=y_sd > 0)
         return (relative_sd**2).sum(axis=0)
+
+
+def useless_delta(data: TrainingData, objective: Objective, coef: np.ndarray, intercept: np.ndarray) -> str | None:
+    """What a warning should say if `delta` does not do for these targets what it is there for, or None.
+
+    `coef` has the shape (n_features, n_targets). Spreads are standard deviations that outliers do not change.
+    """
+    if objective.kind.parameter != "delta":
+        return None
+    X: Any = data.X
+    rows = sample_evenly(data.rows, MOST_ROWS)
+    y, weight = data.y[rows], weights_of(data.weight, rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # of float32, for which y may be too large
+        error = np.abs(y - (X[rows] @ coef + intercept))
+    median = location(y, np.arange(len(rows)), weight, 0.5)
+    spread, error_spread = median_distance(y, weight, median), median_distance(error, weight, np.zeros(len(median)))
+    farthest = np.abs(y - median).max(axis=0)
+    outside = np.average(error > objective.delta, axis=0, weights=weight)
+    for k in np.flatnonzero(spread > 0):
+        name = "y" if len(spread) == 1 else f"column {k} of y"
+        if objective.kind.has_tube:
+            if outside[k] < FEWEST_OUTSIDE and error_spread[k] > LARGEST_ERROR * spread[k]:
+                return (
+                    f"delta={objective.delta} is large beside the spread of {name} ({spread[k]:.2g}): errors of up to "
+                    f"delta cost nothing, and {1 - outside[k]:.0%} of the rows have no larger one, so that the model "
+                    f"learned little. {smaller_tube(spread[k])}"
+                )
+        elif objective.delta < SMALLEST_DELTA * spread[k]:
+            return tiny_delta(objective.delta, name, spread[k])
+        elif outside[k] == 0 and farthest[k] > OUTLYING * spread[k]:
+            return (
+                f"delta={objective.delta} is large beside the spread of {name} ({spread[k]:.2g}): loss='huber' is then "
+                "least squares, and outliers count in full. Set delta to the size of errors that are not outliers "
+                f"({spread[k]:.1g} or less, say)."
+            )
+    return None
+
+
+def useless_delta_of_stream(
+    n_steps: int, state: State, data: TrainingData, objective: Objective, coordinates: Coordinates
+) -> str | None:
+    """The same for a stream, once: what its first steps tell. `n_steps`: the steps before these rows."""
+    if objective.kind.parameter != "delta":
+        return None
+    unit = coordinates.y_unit.max()
+    if not objective.kind.has_tube:
+        return (
+            tiny_delta(objective.delta, "y", unit) if n_steps == 0 and objective.delta < SMALLEST_DELTA * unit else None
+        )
+    if not n_steps < STEPS_TO_MOVE <= state.t:
+        return None
+    distance = np.abs(data.y[data.rows] - coordinates.y_mean).max(axis=0)
+    had_gradient = state.scaled_square.any(axis=0) | state.coef[:-1].any(axis=0)  # squares restart with a new basis
+    unmoved = ~had_gradient & (distance > 0)
+    if not unmoved.any():
+        return None
+    return (
+        f"delta={objective.delta} is so large that no row so far has an error beyond it: smaller errors cost nothing, "
+        f"so that the model is still where it started. {smaller_tube(distance[unmoved][0])}"
+    )
+
+
+def smaller_tube(spread: float) -> str:
+    """What to do about a tube that is too wide."""
+    return (
+        "Set delta to the largest error that does not matter, at most a tenth of the spread "
+        f"({spread / 10:.1g}), or to 0, where every error counts."
+    )
+
+
+def tiny_delta(delta: float, name: str, spread: float) -> str:
+    """What to say about "huber" with a `delta` that hardly any error is below."""
+    return (
+        f"delta={delta} is tiny beside the spread of {name} ({spread:.2g}): loss='huber' is then the absolute error, "
+        "with gradients that may be too small to train with. Set delta to the size of errors that are not outliers "
+        f"({spread / 10:.1g} or more, say), or use loss='absolute_error'."
+    )

@@ -22,6 +22,7 @@ class LossKind:
     parameter : name of its own parameter, if it has one
     robust : whether it grows linearly where errors are large: then outliers must not determine the target's unit
     kinked : whether its derivative jumps
+    has_tube : whether errors smaller than its parameter cost nothing
     """
 
     kernel: type[Loss]
@@ -29,6 +30,7 @@ class LossKind:
     parameter: str | None
     robust: bool
     kinked: bool
+    has_tube: bool = False
 
 
 LOSSES = {
@@ -36,8 +38,10 @@ LOSSES = {
     "absolute_error": LossKind(_losses.AbsoluteError, 1, None, robust=True, kinked=True),
     "huber": LossKind(_losses.Huber, 2, "delta", robust=True, kinked=False),
     "quantile": LossKind(_losses.Quantile, 1, "quantile", robust=True, kinked=True),
-    "epsilon_insensitive": LossKind(_losses.EpsilonInsensitive, 1, "delta", robust=True, kinked=True),
-    "squared_epsilon_insensitive": LossKind(_losses.SquaredEpsilonInsensitive, 2, "delta", robust=False, kinked=False),
+    "epsilon_insensitive": LossKind(_losses.EpsilonInsensitive, 1, "delta", robust=True, kinked=True, has_tube=True),
+    "squared_epsilon_insensitive": LossKind(
+        _losses.SquaredEpsilonInsensitive, 2, "delta", robust=False, kinked=False, has_tube=True
+    ),
 }
 
 PENALTIES = ("l2", "l1", "elasticnet")

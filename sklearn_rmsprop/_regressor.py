@@ -13,7 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
 from sklearn_rmsprop._data import REALS, checked_start, validate_training
-from sklearn_rmsprop._diagnosis import arbitrary_spread
+from sklearn_rmsprop._diagnosis import arbitrary_spread, useless_delta, useless_delta_of_stream
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
@@ -141,7 +141,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     delta : float, default=1.0
         Where "huber" becomes a line, in (0, inf), and half the width of the tube of the "epsilon_insensitive" losses
         (elsewhere called epsilon), in [0, inf). In the units of `y`, whatever `standardize` is. Smaller values make
-        "huber" more robust; larger ones leave more rows without influence in the others.
+        "huber" more robust; larger ones leave more rows without influence in the others. The default suits targets
+        with a standard deviation of about 1 to 10; for others choose the largest error that is not an outlier, or for
+        a tube the largest error that does not matter. A warning says where `delta` does not suit `y`.
 
     quantile : float, default=0.5
         The quantile that "quantile" predicts, in (0, 1).
@@ -348,7 +350,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             Training data; never changed.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Target values.
+            Target values, which must be numbers. To predict classes use a classifier, such as `SGDClassifier`.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative and not all zero; None weighs them equally. Only their ratios matter.
@@ -379,6 +381,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         UserWarning
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary
             more than the target: the model has learned the noise of these rows.
+            If `delta` does not suit `y`: a tube that holds the errors of a model which has learned little, or with
+            "huber" a `delta` beside which no outlier is one, or which is so small that the loss is the absolute error.
 
         Examples
         --------
@@ -390,7 +394,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         True
         """
         with self._unchanged_on_failure():
-            reason, spread = self._fit(X, y, sample_weight, coef_init, intercept_init)
+            reason, spread, delta_problem = self._fit(X, y, sample_weight, coef_init, intercept_init)
         if reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"max_iter={self.max_iter} was reached while the loss was still improving by more than tol={self.tol} "
@@ -406,6 +410,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 'penalty="l2" with a larger alpha (0.1, say); a learning_rate above 0.2 makes it worse.',
                 stacklevel=2,
             )
+        if delta_problem is not None:
+            warnings.warn(delta_problem, stacklevel=2)
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -436,6 +442,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             If a parameter or the data is not as described here, if `schedule` is "linear" or "cosine", if
             `early_stopping` is set, or if training overflows. The estimator is then left as it was before.
 
+        Warns
+        -----
+        UserWarning
+            Once, if no row of the first calls has an error beyond `delta`, so that a loss with a tube learns nothing,
+            or if `delta` is so small beside the targets of the first call that "huber" is the absolute error.
+
         Examples
         --------
         >>> import numpy as np
@@ -451,7 +463,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         self._validate_params()  # scikit-learn's decorator leaves it out once the model is fitted
         check_for_partial_fit(vars(self))
         with self._unchanged_on_failure():
-            self._partial_fit(X, y, sample_weight)
+            delta_problem = self._partial_fit(X, y, sample_weight)
+        if delta_problem is not None:
+            warnings.warn(delta_problem, stacklevel=2)
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -468,7 +482,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         sample_weight: ArrayLike | None,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
-    ) -> tuple[Reason | None, float | None]:
+    ) -> tuple[Reason | None, float | None, str | None]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
         self._statistics = None
@@ -500,10 +514,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         state, history, reason = engine.train(problem, state, settings, monitor, held_out)
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
-        return reason, arbitrary_spread(data, self.coef_.reshape(data.y.shape[1], -1).T)
+        coef = self.coef_.reshape(data.y.shape[1], -1).T
+        delta_problem = useless_delta(data, settings.objective, coef, self.intercept_)
+        return reason, arbitrary_spread(data, coef), delta_problem
 
-    def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        """`partial_fit` without its error handling."""
+    def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
+        """`partial_fit` without its error handling and its warning: returns what this says."""
         settings = Settings.of(vars(self))
         first = not hasattr(self, "_state")
         state, coordinates = (None, None) if first else self._to_go_on_from()
@@ -525,5 +541,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 data, settings, coordinates, state, self._statistics
             )
         monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
+        n_steps = state.t
         state, history = engine.train_one_pass(data, coordinates, settings, state, monitor)
         self._set_fitted(coordinates, state, history, flat=data.flat, before=before)
+        return useless_delta_of_stream(n_steps, state, data, settings.objective, coordinates)
