@@ -70,10 +70,12 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     """
     if sparse.issparse(y):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}.")
-    y = with_nan(y)
+    check_kind("X", X)
+    y = numeric_target(y)
     X, y = validate_data(
         estimator, X, y, accept_sparse="csr", dtype=dtype, order="C", multi_output=True, y_numeric=True, reset=reset
     )
+    X = as_real(X, dtype)
     n_rows = X.shape[0]
     if n_rows >= MAX_ROWS:
         raise ValueError(f"X must have fewer than {MAX_ROWS} rows in one call; got {n_rows}. Use partial_fit.")
@@ -87,19 +89,75 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     return TrainingData(X, y, weight, rows, flat)
 
 
-def with_nan(y: Any) -> Any:
-    """The targets with NaN in place of None and pandas' NA, which scikit-learn then rejects in the same words."""
-    if y is None or getattr(y, "dtype", object) != np.dtype(object):
+def numeric_target(y: Any) -> Any:
+    """The targets, for scikit-learn to check; objects as numbers, with NaN in place of None and pandas' NA.
+
+    Raises
+    ------
+    ValueError
+        If they are strings or other objects that are not numbers, which class labels mostly are.
+    """
+    check_kind("y", y)
+    if y is None:
         return y
-    values = np.array(y)
-    if values.dtype.kind != "O":
+    values = np.asarray(y)
+    check_kind("y", values)
+    if values.dtype.kind not in "OSU":
         return y
-    missing = [value is None or type(value).__name__ in ("NAType", "NaTType") for value in values.ravel()]
-    values[np.reshape(missing, values.shape)] = np.nan
+    if values.dtype.kind == "O":
+        values = np.array(values)
+        missing = [value is None or type(value).__name__ in ("NAType", "NaTType") for value in values.ravel()]
+        values[np.reshape(missing, values.shape)] = np.nan
     try:
         return values.astype(np.float64)
     except (TypeError, ValueError):
-        return y  # for scikit-learn to reject
+        found = next((value for value in values.ravel().tolist() if not is_number(value)), None)
+        raise ValueError(
+            f"y must be numbers, because this is a regressor; got {found!r}. To predict classes, use a classifier "
+            "instead, such as scikit-learn's SGDClassifier or LogisticRegression."
+        ) from None
+
+
+def is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def check_kind(name: str, data: Any) -> None:
+    """Reject what NumPy would turn into numbers that mean nothing, without an error.
+
+    Times become counts of whatever unit their type has, and missing ones -9.2e18; masked values become what is stored
+    below the mask.
+
+    Raises
+    ------
+    ValueError
+        If there are times or masked values.
+    """
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise ValueError(
+            f"{name} must not have masked values; got {np.ma.getmaskarray(data).sum()} of them. Leave out their rows, "
+            "or replace the values with its method `filled`."
+        )
+    columns = getattr(data, "columns", None)
+    dtypes: list[Any] = [getattr(data, "dtype", None)] if columns is None else list(data.dtypes)
+    for place, dtype in enumerate(dtypes):
+        # NumPy's and pandas' types have a kind, those of polars tell
+        if getattr(dtype, "kind", None) in ("m", "M") or (hasattr(dtype, "is_temporal") and dtype.is_temporal()):
+            where = "" if columns is None else f" in column {columns[place]!r}"
+            raise ValueError(
+                f"{name} must be numbers; got times of type {dtype}{where}. Convert them to numbers first, for example "
+                "to days with (times - times.min()) / np.timedelta64(1, 'D')."
+            )
+
+
+def as_real(X: Any, dtype: Any) -> Any:
+    """X, of that type or one of those: scikit-learn leaves sparse pandas frames of booleans as they are."""
+    accepted = dtype if isinstance(dtype, tuple) else (dtype,)
+    return X if X.dtype in accepted else X.astype(accepted[0])
 
 
 def checked_csr(X: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -171,6 +229,7 @@ def checked_weight(sample_weight, n_rows: int) -> Weight:
         return 1.0
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
+    check_kind("sample_weight", sample_weight)
     weight = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, ensure_min_samples=0, input_name="sample_weight"
     )

@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import (
     REALS,
+    as_real,
+    check_kind,
     check_shape,
     checked_coef,
     checked_csr,
@@ -66,7 +68,9 @@ class FittedModel:
             `X @ coef_.T + intercept_`; float32 where the model and `X` are.
         """
         check_is_fitted(self)
+        check_kind("X", X)
         rows: Any = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=REALS, reset=False)
+        rows = as_real(rows, REALS)
         if sparse.issparse(rows) and rows.format == "csr":
             rows = checked_csr(rows)
         coef, intercept = self._to_predict_with()

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -35,6 +36,9 @@ def rejected(method, *args, match, error=(ValueError, TypeError), **kwargs):
     np.testing.assert_array_equal(fitted.predict(X), prediction)
 
 
+CLASSES = "y must be numbers, because this is a regressor; got 'a'.*a classifier.*SGDClassifier or LogisticRegression"
+TIMES = pd.date_range("2020-01-01", periods=30).as_unit("us")
+
 BAD_DATA = {
     "no rows": (np.empty((0, 3)), np.empty(0), "0 sample"),
     "no columns": (np.empty((30, 0)), Y, "0 feature"),
@@ -46,7 +50,23 @@ BAD_DATA = {
     "complex X": (X + 1j, Y, "Complex data not supported"),
     "complex y": (X, Y + 1j, "Complex data not supported"),
     "strings in X": (np.full((30, 3), "a"), Y, "could not convert string"),
-    "strings in y": (X, np.full(30, "a"), "could not convert string|dtype='numeric' is not compatible"),
+    "strings in y": (X, np.full(30, "a"), CLASSES),
+    "strings in a list y": (X, ["a"] * 30, CLASSES),
+    "strings in a Series y": (X, pd.Series(["a"] * 30), CLASSES),
+    "strings in a polars y": (X, pl.Series(["a"] * 30), CLASSES),
+    "categories in y": (X, pd.Series(["a"] * 30, dtype="category"), CLASSES),
+    "one string in y": (X, [*Y[:-1], "a"], CLASSES),
+    "strings in several targets": (X, pd.DataFrame({"t": Y, "c": ["a"] * 30}), CLASSES),
+    "times in X": (TIMES.to_numpy()[:, None], Y, r"X must be numbers; got times of type datetime64\[us\]\."),
+    "times in a frame": (pd.DataFrame({"a": Y, "t": TIMES}), Y, r"got times of type datetime64\[us\] in column 't'"),
+    "times with a zone": (pd.DataFrame({"t": TIMES.tz_localize("UTC")}), Y, "got times .* in column 't'"),
+    "times in a polars frame": (pl.DataFrame({"a": Y, "t": TIMES.to_numpy()}), Y, "got times .* in column 't'"),
+    "durations in X": (pd.DataFrame({"t": TIMES - TIMES[0]}), Y, "got times .* in column 't'.*to days with"),
+    "times in y": (X, TIMES.to_numpy(), r"y must be numbers; got times of type datetime64\[us\]\."),
+    "times in a list y": (X, list(TIMES.to_numpy()), "y must be numbers; got times"),
+    "durations in y": (X, pd.Series(TIMES - TIMES[0]), "y must be numbers; got times of type timedelta64"),
+    "masked values in X": (np.ma.masked_greater(X, 1), Y, "X must not have masked values; got 1[0-9] of them"),
+    "masked values in y": (X, np.ma.masked_greater(Y, 3), "y must not have masked values; got"),
     "strings in a frame": (pd.DataFrame({0: ["x"] * 30}), Y, "could not convert string"),
     "too few targets": (X, Y[:-1], "inconsistent numbers of samples"),
     "X with one dimension": (X[:, 0], Y, "Expected 2D array, got 1D array"),
@@ -77,6 +97,7 @@ BAD_WEIGHTS = {
     "NaN": (with_entry(np.ones(30), np.nan), "sample_weight contains NaN"),
     "infinite": (with_entry(np.ones(30), np.inf), "sample_weight contains infinity"),
     "strings": (np.full(30, "a"), "could not convert string"),
+    "masked": (np.ma.masked_greater(np.arange(30.0), 27), "sample_weight must not have masked values; got 2 of them"),
 }
 
 
@@ -187,6 +208,14 @@ def test_a_failed_fit_on_another_table_leaves_the_model_usable():
         model.fit(pd.DataFrame(with_entry(X, np.nan), columns=["a", "b", "c"]), Y)
     assert not hasattr(model, "feature_names_in_")
     np.testing.assert_array_equal(model.predict(X), prediction)
+
+
+def test_predict_takes_no_times_or_masked_values():
+    model = RMSpropRegressor().fit(X, Y)
+    with pytest.raises(ValueError, match="X must be numbers; got times of type datetime64"):
+        model.predict(pd.DataFrame({"a": Y, "t": TIMES, "b": Y}))
+    with pytest.raises(ValueError, match="X must not have masked values"):
+        model.predict(np.ma.masked_greater(X, 1))
 
 
 def test_predict_before_fit():
