@@ -121,6 +121,23 @@ class Coordinates:
             )
         return result
 
+    def is_constant_target(self) -> np.ndarray:
+        """Which targets have the unit of a constant: its magnitude, or 1."""
+        return self.y_unit == _unit_or_one(np.zeros_like(self.y_unit), np.abs(self.y_mean))
+
+    def with_units_of(
+        self, other: "Coordinates", theirs: np.ndarray, ours: np.ndarray, targets: np.ndarray
+    ) -> "Coordinates":
+        """With the origins and units that the other's columns `theirs` have for the columns `ours`, and of targets."""
+        x_mean, x_unit = self.x_mean, self.x_unit.copy()
+        x_unit[ours] = other.x_unit[theirs]
+        if x_mean is not None and other.x_mean is not None:
+            x_mean = x_mean.copy()
+            x_mean[ours] = other.x_mean[theirs]
+        names = ("y_mean", "y_unit", "y_magnitude")
+        of_targets = {name: np.where(targets, getattr(other, name), getattr(self, name)) for name in names}
+        return replace(self, x_mean=x_mean, x_unit=x_unit, **of_targets)
+
     def of_columns(self, places: np.ndarray) -> "Coordinates":
         """The coordinates of some of the columns."""
         x_mean = None if self.x_mean is None else self.x_mean[places]
@@ -193,6 +210,13 @@ class Coordinates:
                 f"got {objective.alpha_l1 + objective.alpha_l2}."
             )
         return l1, l2
+
+
+def varying_columns(statistics: Statistics, dtype: np.dtype) -> np.ndarray:
+    """Which dense columns of this type vary by more than the rounding of their mean; which sparse ones have entries."""
+    if statistics.x_rms is not None:
+        return statistics.x_rms > 0
+    return statistics.x_sd > ROUNDINGS * np.finfo(dtype).eps * np.abs(statistics.x_mean)
 
 
 def make_coordinates(

@@ -419,6 +419,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
         The optimizer's state, the step count and the average go on from call to call, and from `fit`. The first call
         (or `fit`) also sets the units of `standardize` and of the weights: it should see typical rows, not just a few.
+        Columns and targets that are constant in it get their units from the first call in which they vary.
 
         Parameters
         ----------
