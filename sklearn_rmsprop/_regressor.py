@@ -21,6 +21,7 @@ from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
+from sklearn_rmsprop._stream import first_coordinates, next_coordinates
 from sklearn_rmsprop._validation import hold_out, make_held_out
 
 
@@ -527,7 +528,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         dtype = REALS if state is None else state.coef.dtype
         data = validate_training(self, X, y, sample_weight, dtype=dtype, reset=first)
         if state is None or coordinates is None:
-            coordinates, self._statistics = engine.first_coordinates(data, settings)
+            coordinates, self._statistics = first_coordinates(data, settings)
             generator = seed_generator(check_random_state(self.random_state))
             state, before = engine.start(data, coordinates, settings, generator), History()
         else:
@@ -538,7 +539,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             ):
                 if n != len(unit):
                     raise ValueError(f"{name} must have {len(unit)} {columns}, as in the first call; got {n}.")
-            coordinates, state, self._statistics = engine.next_coordinates(
+            coordinates, state, self._statistics = next_coordinates(
                 data, settings, coordinates, state, self._statistics
             )
         monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()

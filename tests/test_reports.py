@@ -182,9 +182,14 @@ def test_a_column_that_is_zero_at_first(container, scale, parameters):
     assert stream(container, scale, first=lambda Z: Z * [1, 1, 1, 0], **parameters) > 0.99
 
 
-@pytest.mark.parametrize("scale", [1e-2, 1e3])
-def test_a_column_that_is_another_constant_at_first(scale):
-    assert stream(np.asarray, scale, first=lambda Z: Z * [1, 1, 1, 0], offset=1e4) > 0.99
+@pytest.mark.parametrize("whiten", ["auto", True])
+@pytest.mark.parametrize("scale", [1e-2, 1e5])
+def test_a_column_that_is_another_constant_at_first(scale, whiten):
+    assert stream(np.asarray, scale, first=lambda Z: Z * [1, 1, 1, 0], offset=1e4, whiten=whiten) > 0.99
+
+
+def test_a_target_that_is_constant_until_there_is_a_basis():
+    assert stream(np.asarray, 1.0, target=lambda y: np.full(len(y), 1e6), whiten=True) > 0.99
 
 
 @every_container
