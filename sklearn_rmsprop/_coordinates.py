@@ -131,9 +131,9 @@ class Coordinates:
         """With the origins and units that the other's columns `theirs` have for the columns `ours`, and of targets."""
         x_mean, x_unit = self.x_mean, self.x_unit.copy()
         x_unit[ours] = other.x_unit[theirs]
-        if x_mean is not None and other.x_mean is not None:
+        if x_mean is not None:
             x_mean = x_mean.copy()
-            x_mean[ours] = other.x_mean[theirs]
+            x_mean[ours] = 0.0 if other.x_mean is None else other.x_mean[theirs]
         names = ("y_mean", "y_unit", "y_magnitude")
         of_targets = {name: np.where(targets, getattr(other, name), getattr(self, name)) for name in names}
         return replace(self, x_mean=x_mean, x_unit=x_unit, **of_targets)

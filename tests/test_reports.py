@@ -188,6 +188,14 @@ def test_a_column_that_is_another_constant_at_first(scale, whiten):
     assert stream(np.asarray, scale, first=lambda Z: Z * [1, 1, 1, 0], offset=1e4, whiten=whiten) > 0.99
 
 
+def test_sparse_rows_after_a_constant_column_far_away():
+    """Sparse rows are not centred: beside the origin of the dense ones before, their values would be lost."""
+    model = RMSpropRegressor(random_state=0).fit(np.full((50, 3), 1e30), Y[:50])
+    for _ in range(150):
+        model.partial_fit(sparse.csr_array(X), Y)
+    assert model.score(X, Y) > 0.99
+
+
 def test_a_target_that_is_constant_until_there_is_a_basis():
     assert stream(np.asarray, 1.0, target=lambda y: np.full(len(y), 1e6), whiten=True) > 0.99
 
