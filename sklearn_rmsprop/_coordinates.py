@@ -15,6 +15,10 @@ ROUNDINGS = 64
 # row's prediction in the same direction together: with 1 the iterates oscillate widely and need more epochs.
 SPARSE_UNIT = 4
 
+# float32 rows are trained in float64 where float32 might round a prediction by more than this, in units of the target:
+# a larger error of predictions would be a noticeable share of the loss, and a gradient as small as it counts as zero.
+LARGEST_ROUNDING = 2.0**-7
+
 # Magnitudes below this do not serve as the unit of a constant column: their inverse may overflow float32.
 SMALLEST_MAGNITUDE = 1e-30
 
@@ -34,6 +38,7 @@ class Coordinates:
     y_mean, y_unit : (n_targets,)
     y_magnitude : (n_targets,), how large targets are before they are centred, in their unit: what they are rounded by
     weight_unit : mean weight of the rows that were measured
+    magnitude : what a prediction in the user's units is rounded by, in units of the target and of the type's epsilon
     basis, inverse_basis : (n_features, n_features), or None
         Whitened coordinates: the coefficients of the kernel's features are basis @ coordinates. The basis includes
         1 / x_unit, so that steps are not scaled again.
@@ -46,6 +51,7 @@ class Coordinates:
     y_unit: np.ndarray
     y_magnitude: np.ndarray
     weight_unit: float
+    magnitude: float = 0.0
     basis: np.ndarray | None = None
     inverse_basis: np.ndarray | None = None
     columns: np.ndarray | None = None
@@ -134,14 +140,27 @@ class Coordinates:
         result[-1] = fit_intercept
         return result
 
-    def rounding(self, dtype: np.dtype) -> np.ndarray:
-        """How much a mean gradient of the intercept can differ from zero by rounding, per target."""
-        return ROUNDINGS * np.finfo(dtype).eps * self.y_magnitude
+    def dtype(self, dtype: np.dtype) -> np.dtype:
+        """The type to train rows of this type in: float32 may have too few digits."""
+        enough = np.finfo(dtype).eps * self.magnitude <= LARGEST_ROUNDING
+        return np.dtype(dtype if enough else np.float64)
+
+    def gradient_rounding(self, dtype: np.dtype) -> np.ndarray:
+        """By how much a mean gradient can differ from zero per unit of what it is multiplied with, per target."""
+        residual = np.where(self.y_mean == 0, self.y_magnitude, 1.0)  # how large: targets are 1 once they are centred
+        return ROUNDINGS * np.finfo(dtype).eps * residual
+
+    def intercept_floor(self, dtype: np.dtype, prediction: float = 1.0) -> np.ndarray:
+        """How much a mean gradient of the intercept can differ from zero by rounding, per target.
+
+        Targets are centred in float64, predictions of this magnitude are computed in the type of the rows.
+        """
+        return ROUNDINGS * np.finfo(np.float64).eps * self.y_magnitude + prediction * self.gradient_rounding(dtype)
 
     def gradient_floor(self, dtype: np.dtype) -> np.ndarray:
         """How much a mean gradient of dense rows can differ from zero by rounding, per coordinate.
 
-        The products in it are rounded by |x| / unit, and those of the intercept by the magnitude of a prediction.
+        The products in it are rounded by |x| / unit, and those of the intercept like a prediction.
 
         Raises
         ------
@@ -149,10 +168,15 @@ class Coordinates:
             If that overflows: no gradient could be told from zero, and the model would stay where it starts.
         """
         distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
-        magnitude = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
+        of_columns = distance
         if self.basis is not None and self.x_mean is not None:
-            magnitude[:-1, 0] = np.sqrt(self.x_mean**2 @ self.basis**2)
-        floor = magnitude * self.rounding(dtype)
+            of_columns = np.sqrt(self.x_mean**2 @ self.basis**2)
+        floor = np.vstack(
+            (
+                of_columns[:, np.newaxis] * self.gradient_rounding(dtype),
+                self.intercept_floor(dtype, 1 + float(np.linalg.norm(distance))),
+            )
+        )
         if not (floor <= np.finfo(dtype).max).all():
             raise ValueError(f"y is too large for coefficients of {dtype} in the units of X. {advice(dtype)}")
         return floor.astype(dtype)
@@ -209,9 +233,7 @@ def make_coordinates(
     """
     centre = standardize and fit_intercept
     if target_quantile is None:
-        y_mean, y_unit, y_magnitude = _unit_of_moments(
-            "y", statistics.y_mean, statistics.y_sd, np.dtype(np.float64), centre=centre
-        )
+        y_mean, y_unit, y_magnitude = _unit_of_moments("y", statistics.y_mean, statistics.y_sd, centre=centre)
     else:
         y_mean, y_unit, y_magnitude = _robust_unit(
             statistics.y_values, statistics.y_weight, centre=centre, target_quantile=target_quantile
@@ -219,20 +241,28 @@ def make_coordinates(
     if not standardize:
         zeros, ones = np.zeros(len(y_unit)), np.ones(len(y_unit))
         return Coordinates(None, np.ones(n_features), zeros, ones, y_magnitude, statistics.weight)
+    magnitude = float(np.max(np.abs(y_mean) / y_unit))
     if statistics.x_rms is not None:
         x_mean, x_unit = None, _unit_or_one(SPARSE_UNIT * statistics.x_rms, np.zeros(n_features))
     else:
-        x_mean, x_unit, _ = _unit_of_moments("X", statistics.x_mean, statistics.x_sd, dtype, centre=centre)
-        # what the kernel subtracts is rounded to its type, and must be the same number everywhere
-        x_mean = x_mean.astype(dtype).astype(np.float64) if centre else None
+        x_mean, x_unit, _ = _unit_of_moments("X", statistics.x_mean, statistics.x_sd, centre=centre)
+        if centre:  # coefficients are about 1 in these units
+            magnitude += ROUNDINGS * float(np.linalg.norm(x_mean / x_unit))
+        else:
+            x_mean = None
+    coordinates = Coordinates(x_mean, x_unit, y_mean, y_unit, y_magnitude / y_unit, statistics.weight, magnitude)
+    dtype = coordinates.dtype(dtype)
     _check_inverse(x_unit, dtype)
-    return Coordinates(x_mean, x_unit, y_mean, y_unit, y_magnitude / y_unit, statistics.weight)
+    if x_mean is None:
+        return coordinates
+    # what the kernel subtracts is rounded to its type, and must be the same number everywhere
+    return replace(coordinates, x_mean=x_mean.astype(dtype).astype(np.float64))
 
 
 def _unit_of_moments(
-    name: str, mean: np.ndarray, sd: np.ndarray, dtype: np.dtype, *, centre: bool
+    name: str, mean: np.ndarray, sd: np.ndarray, *, centre: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Origin, unit and root mean square of columns of this type. Not to `centre` gives an origin of zero."""
+    """Origin, unit and root mean square of columns. Not to `centre` gives an origin of zero."""
     distance = np.abs(mean)
     with np.errstate(over="ignore"):
         square = sd**2 + mean**2
@@ -241,7 +271,7 @@ def _unit_of_moments(
     magnitude = _unit_or_one(np.hypot(sd, mean), distance)
     if not centre:
         return np.zeros_like(mean), magnitude, magnitude
-    rounding = ROUNDINGS * np.finfo(dtype).eps * distance
+    rounding = ROUNDINGS * np.finfo(np.float64).eps * distance  # of moments, which are in float64 whatever X is
     return mean, _unit_or_one(sd, distance, rounding), magnitude
 
 

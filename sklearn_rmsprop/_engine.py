@@ -14,7 +14,7 @@ from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._monitor import History, Monitor
-from sklearn_rmsprop._problem import Problem, make_problem
+from sklearn_rmsprop._problem import Problem, data_for_kernel, make_problem
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows
@@ -113,7 +113,7 @@ def start(
         )
         if intercept is None:
             point[-1] = 0
-    return State.start(point, data.X.dtype, generator, bias_correction=settings.rule.bias_correction)
+    return State.start(point, coordinates.dtype(data.X.dtype), generator, bias_correction=settings.rule.bias_correction)
 
 
 def enough_rows(statistics: Statistics) -> bool:
@@ -149,7 +149,7 @@ def next_coordinates(
         new = replace(coordinates, basis=None, inverse_basis=None)
     if new is not coordinates:
         points = (new.from_user(*coordinates.to_user(p.astype(np.float64))) for p in (state.coef, state.average))
-        state = state.restarted_at(*points)
+        state = state.restarted_at(*points, dtype=new.dtype(state.coef.dtype))
     return new, state, statistics
 
 
@@ -158,6 +158,7 @@ def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in
 
     `in_stream`: whether these are the rows of one call of many.
     """
+    data = data_for_kernel(data, coordinates)
     with_target = not settings.objective.kind.robust
     batches = make_batches(data, coordinates, settings.batch_size, with_target=with_target, in_stream=in_stream)
     return make_problem(

@@ -115,6 +115,15 @@ class Problem:
         return state.with_origin_moved(self.origin)
 
 
+def data_for_kernel(data: TrainingData, coordinates: Coordinates) -> TrainingData:
+    """The data with rows that the kernel can convert to these coordinates on the fly: a copy if X is not such rows."""
+    X: Any = data.X
+    X = X.astype(coordinates.dtype(X.dtype), copy=False)
+    if coordinates.basis is not None and sparse.issparse(X):
+        X = X.toarray()  # the basis is that of dense columns
+    return replace(data, X=X)
+
+
 def make_problem(
     data: TrainingData,
     coordinates: Coordinates,
@@ -124,10 +133,8 @@ def make_problem(
     fit_intercept: bool,
     shuffle: bool,
 ) -> Problem:
-    """The problem of fitting these rows in these coordinates."""
+    """The problem of fitting these rows, made by `data_for_kernel`, in these coordinates."""
     X: Any = data.X
-    if coordinates.basis is not None and sparse.issparse(X):
-        X = X.toarray()  # the basis is that of dense columns
     dtype, drawn, certain = X.dtype, batches.drawn, batches.certain
     y, weight = coordinates.target(data.y), coordinates.weight(data.weight, data.rows, dtype)
     inverse_unit = coordinates.inverse_unit(dtype, fit_intercept=fit_intercept)
@@ -140,7 +147,7 @@ def make_problem(
             if certain is not None:
                 probability[X[certain].indices] = 1  # in every batch
         penalties = coordinates.penalties(objective, dtype, probability)
-        floor = coordinates.rounding(dtype)
+        floor = coordinates.intercept_floor(dtype)
         rows = CSRRows(X, y, weight, drawn, shuffle, inverse_unit, floor, penalties, certain)
         origin = coordinates.x_mean
     else:

@@ -221,7 +221,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     Notes
     -----
     float32 and float64 data in C order or CSR are used as they are; everything else is converted. float32 data gives a
-    float32 model.
+    float32 model, unless float32 has too few digits for its predictions. Then `X` is converted to float64, which takes
+    a copy, and the model is of float64, too. That is so, with `standardize`, where dense columns have means beyond
+    about 1000 standard deviations (of d such columns: 1000 over the root of d), where the target has a mean beyond
+    65,000 of its standard deviations, and where correlated columns, once whitened, have coefficients as large as that.
 
     `epsilon` stands outside the root, as in PyTorch; Keras and optax put it inside. With ``standardize=False,
     average=False, bias_correction=False, schedule="constant", tol=None, shuffle=False`` and a number as `decay_rate`

@@ -74,6 +74,8 @@ def whitened(
         return coordinates
     return replace(
         coordinates,
+        # a prediction is the sum of so many terms as large as the elements of the basis, in units of the columns
+        magnitude=coordinates.magnitude + float(len(root) ** 0.5 / root.min()),
         basis=np.ascontiguousarray(basis),
         inverse_basis=np.ascontiguousarray((vectors * root).T * unit),
     )
