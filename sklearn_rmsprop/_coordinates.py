@@ -157,6 +157,12 @@ class Coordinates:
         """
         return ROUNDINGS * np.finfo(np.float64).eps * self.y_magnitude + prediction * self.gradient_rounding(dtype)
 
+    def distance_in(self, basis: np.ndarray) -> np.ndarray:
+        """How far from zero the coordinates of a basis are: (n_features,), in their units."""
+        if self.x_mean is None:
+            return np.zeros(len(basis))
+        return np.sqrt((self.x_mean / self.x_unit) ** 2 @ (basis * self.x_unit[:, np.newaxis]) ** 2)
+
     def gradient_floor(self, dtype: np.dtype) -> np.ndarray:
         """How much a mean gradient of dense rows can differ from zero by rounding, per coordinate.
 
@@ -168,9 +174,7 @@ class Coordinates:
             If that overflows: no gradient could be told from zero, and the model would stay where it starts.
         """
         distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
-        of_columns = distance
-        if self.basis is not None and self.x_mean is not None:
-            of_columns = np.sqrt(self.x_mean**2 @ self.basis**2)
+        of_columns = distance if self.basis is None else self.distance_in(self.basis)
         floor = np.vstack(
             (
                 of_columns[:, np.newaxis] * self.gradient_rounding(dtype),

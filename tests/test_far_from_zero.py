@@ -98,3 +98,20 @@ def test_constant_columns_of_float32():
     model = RMSpropRegressor(random_state=0).fit(np.column_stack((X, constant)), y)
     np.testing.assert_array_equal(model.coef_[3:], 0)
     assert (model.coef_[:3] != 0).all()
+
+
+def test_nearly_equal_columns_of_float32():
+    """A stream changes to float64 when it knows how much the columns are correlated: the excess was 1e-3 and more."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(2000, 20))
+    X = (3 + rng.normal(size=(2000, 1)) + 1e-4 * Z).astype(np.float32)
+    y = Z @ rng.normal(size=20) / 20**0.5 + rng.normal(size=2000)
+    assert excess_loss(RMSpropRegressor(random_state=0).fit(X, y), X, y) < EXCESS / 2
+    stream, dtypes = RMSpropRegressor(random_state=0), []
+    for i in range(60):
+        rows = slice(40 * (i % 50), 40 * (i % 50) + 40)
+        stream.partial_fit(X[rows], y[rows])
+        dtypes.append(stream.coef_.dtype)
+    assert dtypes[0] == np.float32
+    assert dtypes[-1] == stream.predict(X).dtype == np.float64
+    assert excess_loss(stream, X, y) < 0.05  # after an epoch and a fifth
