@@ -1,5 +1,6 @@
 """From what the user passes to arrays that the kernel may read: validated data, weights, starting points."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -68,6 +69,7 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     ValueError, TypeError
         Naming the argument, what is accepted and what came.
     """
+    check_array_likes(X=X, y=y, sample_weight=sample_weight)
     if sparse.issparse(y):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}.")
     y = with_nan(y)
@@ -85,6 +87,20 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     if isinstance(weight, np.ndarray):
         rows = rows[weight > NEGLIGIBLE_WEIGHT * weight.max()]
     return TrainingData(X, y, weight, rows, flat)
+
+
+def check_array_likes(**values: Any) -> None:
+    """Raise a TypeError for arguments that can be iterated over, but are no array-likes: NumPy takes them for a scalar.
+
+    Generators and other iterators, sets, and the views of dictionaries.
+    """
+    for name, value in values.items():
+        array_like = sparse.issparse(value) or any(hasattr(value, a) for a in ("__getitem__", "__array__"))
+        if isinstance(value, Iterable) and not array_like:
+            raise TypeError(
+                f"{name} must be an array, a list or a table; got {type(value).__name__}, which can only be iterated "
+                f"over. Pass list({name})."
+            )
 
 
 def with_nan(y: Any) -> Any:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import (
     REALS,
+    check_array_likes,
     check_shape,
     checked_coef,
     checked_csr,
@@ -66,6 +67,7 @@ class FittedModel:
             `X @ coef_.T + intercept_`; float32 where the model and `X` are.
         """
         check_is_fitted(self)
+        check_array_likes(X=X)
         rows: Any = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=REALS, reset=False)
         if sparse.issparse(rows) and rows.format == "csr":
             rows = checked_csr(rows)
