@@ -19,6 +19,11 @@ SPARSE_UNIT = 4
 # a larger error of predictions would be a noticeable share of the loss, and a gradient as small as it counts as zero.
 LARGEST_ROUNDING = 2.0**-7
 
+# Columns of sparse rows whose mean exceeds so many standard deviations are centred: at least four in five of their
+# entries are not zero, so that storing the others, too, costs little. Beside an intercept, a column far from zero is
+# nearly a second one, and what it varies by would be fitted very slowly.
+DISTANT = 2
+
 # Magnitudes below this do not serve as the unit of a constant column: their inverse may overflow float32.
 SMALLEST_MAGNITUDE = 1e-30
 
@@ -33,7 +38,7 @@ class Coordinates:
 
     Attributes
     ----------
-    x_mean : (n_features,), or None where no column is centred
+    x_mean : (n_features,), or None where no column is centred; of sparse rows only distant columns are
     x_unit : (n_features,)
     y_mean, y_unit : (n_targets,)
     y_magnitude : (n_targets,), how large targets are before they are centred, in their unit: what they are rounded by
@@ -140,6 +145,14 @@ class Coordinates:
         result[-1] = fit_intercept
         return result
 
+    @property
+    def sparse_origin(self) -> np.ndarray | None:
+        """What to subtract from the columns of sparse rows: the mean of those far from zero. None if there are none."""
+        if self.x_mean is None:
+            return None
+        distant = np.abs(self.x_mean) > DISTANT * self.x_unit
+        return np.where(distant, self.x_mean, 0) if distant.any() else None
+
     def dtype(self, dtype: np.dtype) -> np.dtype:
         """The type to train rows of this type in: float32 may have too few digits."""
         enough = np.finfo(dtype).eps * self.magnitude <= LARGEST_ROUNDING
@@ -227,8 +240,8 @@ def make_coordinates(
 
     With a `target_quantile` that quantile is the targets' origin, and their unit one that outliers do not change.
     Without an intercept nothing may be shifted: root mean squares take the place of standard deviations. Columns of
-    sparse rows are not shifted either, and only their nonzero entries count: over all rows a rare column would have a
-    tiny unit, and make huge steps.
+    sparse rows are not shifted either, unless they are far from zero, and only their nonzero entries count: over all
+    rows a rare column would have a tiny unit, and make huge steps.
 
     Raises
     ------
@@ -246,14 +259,13 @@ def make_coordinates(
         zeros, ones = np.zeros(len(y_unit)), np.ones(len(y_unit))
         return Coordinates(None, np.ones(n_features), zeros, ones, y_magnitude, statistics.weight)
     magnitude = float(np.max(np.abs(y_mean) / y_unit))
-    if statistics.x_rms is not None:
-        x_mean, x_unit = None, _unit_or_one(SPARSE_UNIT * statistics.x_rms, np.zeros(n_features))
+    if statistics.is_sparse:
+        x_mean, x_unit = _unit_of_entries(statistics, centre=centre)
     else:
         x_mean, x_unit, _ = _unit_of_moments("X", statistics.x_mean, statistics.x_sd, centre=centre)
-        if centre:  # coefficients are about 1 in these units
-            magnitude += ROUNDINGS * float(np.linalg.norm(x_mean / x_unit))
-        else:
-            x_mean = None
+        x_mean = x_mean if centre else None
+    if x_mean is not None:  # coefficients are about 1 in these units
+        magnitude += ROUNDINGS * float(np.linalg.norm(x_mean / x_unit))
     coordinates = Coordinates(x_mean, x_unit, y_mean, y_unit, y_magnitude / y_unit, statistics.weight, magnitude)
     dtype = coordinates.dtype(dtype)
     _check_inverse(x_unit, dtype)
@@ -277,6 +289,19 @@ def _unit_of_moments(
         return np.zeros_like(mean), magnitude, magnitude
     rounding = ROUNDINGS * np.finfo(np.float64).eps * distance  # of moments, which are in float64 whatever X is
     return mean, _unit_or_one(sd, distance, rounding), magnitude
+
+
+def _unit_of_entries(statistics: Statistics, *, centre: bool) -> tuple[np.ndarray | None, np.ndarray]:
+    """Origin and unit of the columns of sparse rows. No origin if none is to be centred, or none is far from zero."""
+    x_unit = _unit_or_one(SPARSE_UNIT * statistics.x_nonzero_rms, np.zeros(len(statistics.x_nonzero_mean)))
+    if not centre:
+        return None, x_unit
+    mean, sd = statistics.moments_with_zeros()
+    varies = sd > ROUNDINGS * np.finfo(np.float64).eps * np.abs(mean)
+    distant = varies & (np.abs(mean) > DISTANT * sd)
+    if not distant.any():
+        return None, x_unit
+    return np.where(distant, mean, 0), np.where(distant, sd, x_unit)
 
 
 def _robust_unit(

@@ -39,6 +39,7 @@ class TrainingData:
     weight : (n_rows,), or one number where no weights were passed
     rows : numbers of the rows that take part: those whose weight is not zero
     flat : whether y came one-dimensional
+    origin : (n_features,), what has been subtracted from the columns of a sparse X; None: nothing
     """
 
     X: np.ndarray | sparse.csr_matrix
@@ -46,6 +47,7 @@ class TrainingData:
     weight: Weight
     rows: np.ndarray
     flat: bool
+    origin: np.ndarray | None = None
 
     @property
     def n_values(self) -> int:
@@ -178,7 +180,20 @@ def only_columns_with_entries(data: TrainingData) -> tuple[TrainingData, np.ndar
         return data, None
     number = np.empty(n_features, X.indices.dtype)
     number[columns] = np.arange(len(columns))
-    return replace(data, X=make_csr((X.shape[0], len(columns)), X.data, number[X.indices], X.indptr)), columns
+    origin = None if data.origin is None else data.origin[columns]
+    X = make_csr((X.shape[0], len(columns)), X.data, number[X.indices], X.indptr)
+    return replace(data, X=X, origin=origin), columns
+
+
+def minus_origin(X: sparse.csr_matrix, origin: np.ndarray) -> sparse.csr_matrix:
+    """A copy of sparse rows less the origin, (n_features,): columns whose origin is not zero become full."""
+    columns = np.flatnonzero(origin)
+    shape, n_rows = X.shape, X.shape[0]
+    values = np.tile(-origin[columns].astype(X.dtype), n_rows)
+    subtracted = sparse.csr_matrix(
+        (values, np.tile(columns, n_rows), len(columns) * np.arange(n_rows + 1)), shape=shape
+    )
+    return checked_csr(sparse.csr_matrix(X + subtracted))
 
 
 def checked_weight(sample_weight, n_rows: int) -> Weight:

@@ -120,8 +120,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
         deviations of target and columns, and dense columns are centred on the fly. This changes the path, not the
-        solution: `coef_` is in the units of the data. `X` is neither changed nor copied. A sparse `X` is not centred,
-        and the units of its columns are four times the root mean squares of their nonzero entries. Without intercept
+        solution: `coef_` is in the units of the data. `X` is neither changed nor copied (exceptions: a sparse `X` with
+        columns far from zero, and float32 data with too few digits, see the Notes). A sparse `X` is not centred, and
+        the units of its columns are four times the root mean squares of their nonzero entries; but columns with a mean
+        beyond two standard deviations are centred in a copy, which stores all their entries. Without intercept
         nothing is centred, and root mean squares are the units. With a robust loss the target's origin is its median
         (or the `quantile`) and its unit 1.48 times the median distance from the median, which outliers do not change.
 

@@ -20,13 +20,14 @@ LOSSES = {
 }
 
 
-def excess_loss(model, X, y, *, target=0, loss="squared_error", **parameter):
+def excess_loss(model, X, y, *, rows=None, target=0, loss="squared_error", **parameter):
     """The loss of the predictions above the smallest possible one, over what the best constant is above it.
 
-    Rows and targets are exact in float64 when their means are subtracted, which the oracle needs.
+    Rows and targets are exact in float64 when their means are subtracted, which the oracle needs. `rows`: the rows to
+    predict, if they have more columns than `X`, which are all zero.
     """
     options = {"loss": loss, **parameter}
-    prediction = model.predict(X).reshape(len(y), -1)[:, target]
+    prediction = model.predict(X if rows is None else rows).reshape(len(y), -1)[:, target]
     X = (X.toarray() if sparse.issparse(X) else X).astype(np.float64)
     origin = y.mean(axis=0)
     best = oracles.minimum(X - X.mean(axis=0), y - origin, **options)[0]
@@ -115,3 +116,92 @@ def test_nearly_equal_columns_of_float32():
     assert dtypes[0] == np.float32
     assert dtypes[-1] == stream.predict(X).dtype == np.float64
     assert excess_loss(stream, X, y) < 0.05  # after an epoch and a fifth
+
+
+# Sparse rows
+
+
+def one_hot_and_numeric(n_rows, distance, *, missing=0.0, dtype=np.float64, seed=0):
+    """What a ColumnTransformer makes of a category and a number, as dense rows. Missing numbers are zero."""
+    rng = np.random.default_rng(seed)
+    category, number = rng.integers(0, 20, size=n_rows), rng.normal(size=n_rows)
+    column = np.where(rng.random(n_rows) < missing, 0, number + distance)
+    X = np.column_stack((np.eye(20)[category], column)).astype(dtype)
+    return X, rng.normal(size=20)[category] + number + rng.normal(size=n_rows)
+
+
+def with_duplicates(X):
+    """CSR rows whose entries are each the sum of two, the second of the opposite sign."""
+    X = sparse.csr_matrix(X)
+    data, columns = np.column_stack((1.5 * X.data, -0.5 * X.data)).ravel(), np.repeat(X.indices, 2)
+    return sparse.csr_matrix((data, columns, 2 * X.indptr), shape=X.shape)
+
+
+CONTAINERS = {"csr_matrix": sparse.csr_matrix, "csr_array": sparse.csr_array, "duplicates": with_duplicates}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("distance", "missing"), [(1, 0.03), (2.1, 0), (-6, 0.03), (1e6, 0)])
+def test_sparse_rows_with_a_column_far_from_zero(distance, missing, loss):
+    X, y = one_hot_and_numeric(400, distance, missing=missing)
+    options = {"loss": loss, **LOSSES[loss]}
+    rows = sparse.csr_matrix(X)
+    before = rows.copy()
+    model = RMSpropRegressor(random_state=0, tol=1e-5, **options).fit(rows, y)
+    assert excess_loss(model, rows, y, **options) < EXCESS
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(rows, name), getattr(before, name))
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("parameters", [{}, {"batch_size": None}, {"momentum": 0.5}, {"penalty": "l2", "alpha": 1e-9}])
+def test_sparse_rows_of_each_kind(parameters, dtype, container):
+    X, y = one_hot_and_numeric(400, 2000, missing=0.01, dtype=dtype)
+    X = CONTAINERS[container](X)
+    model = RMSpropRegressor(random_state=0, **parameters).fit(X, y)
+    assert excess_loss(model, X, y) < EXCESS
+
+
+@pytest.mark.parametrize("integers", [True, False])
+def test_weights_of_sparse_rows_far_from_zero(integers):
+    """The fit with weights is that with repeated rows, also where the sum of all weights is rounded."""
+    X, y = one_hot_and_numeric(300, 1e5)
+    rng = np.random.default_rng(1)
+    weight = rng.integers(0, 4, size=300) / (1 if integers else 7)
+    repeated = np.repeat(np.arange(300), (weight * (1 if integers else 7)).round().astype(int))
+    options = {"random_state": 0, "batch_size": None, "max_iter": 300, "tol": None}
+    weighted = RMSpropRegressor(**options).fit(sparse.csr_matrix(X), y, sample_weight=weight)
+    expected = RMSpropRegressor(**options).fit(sparse.csr_matrix(X[repeated]), y[repeated])
+    np.testing.assert_allclose(weighted.coef_, expected.coef_, rtol=1e-7)
+    np.testing.assert_allclose(weighted.predict(X), expected.predict(X), atol=1e-6)
+
+
+def test_the_path_on_sparse_rows_is_that_on_dense_ones():
+    """Where all columns are far from zero, both are centred."""
+    X, y = distant(200, 5, x=50, dtype=np.float64)
+    options = {"random_state": 0, "max_iter": 5, "tol": None, "whiten": False}
+    dense = RMSpropRegressor(**options).fit(X, y)
+    rows = RMSpropRegressor(**options).fit(sparse.csr_matrix(X), y)
+    np.testing.assert_allclose(rows.coef_, dense.coef_, rtol=1e-8)
+    np.testing.assert_allclose(rows.intercept_, dense.intercept_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("first", [np.asarray, sparse.csr_matrix], ids=["dense first", "CSR"])
+@pytest.mark.parametrize("n_more", [0, 500], ids=["few columns", "many columns"])
+def test_streams_of_sparse_rows_far_from_zero(n_more, first):
+    """The first call centres the column. Later ones lack entries of it, have entries in few columns, or are dense."""
+    X, y = one_hot_and_numeric(900, 6)
+    late = np.arange(900) >= 600
+    X[late & (np.arange(900) % 50 == 0), -1] = 0
+
+    def excess_of_stream(container, n_more=0):
+        model, rows = RMSpropRegressor(random_state=0), np.column_stack((X, np.zeros((900, n_more))))
+        for i in range(12 * 9):
+            part = slice(100 * (i % 9), 100 * (i % 9) + 100)
+            model.partial_fit(container(i)(rows[part]), y[part])
+        return excess_loss(model, X, y, rows=rows)
+
+    dense = excess_of_stream(lambda i: np.asarray)
+    mixed = excess_of_stream(lambda i: first if i == 0 or i % 7 == 3 else sparse.csr_matrix, n_more)
+    assert mixed < dense + EXCESS / 2
