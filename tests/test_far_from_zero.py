@@ -165,7 +165,7 @@ def test_sparse_rows_of_each_kind(parameters, dtype, container):
 
 @pytest.mark.parametrize("integers", [True, False])
 def test_weights_of_sparse_rows_far_from_zero(integers):
-    """The fit with weights is that with repeated rows, also where the sum of all weights is rounded."""
+    """The fit with weights is that with repeated rows."""
     X, y = one_hot_and_numeric(300, 1e5)
     rng = np.random.default_rng(1)
     weight = rng.integers(0, 4, size=300) / (1 if integers else 7)

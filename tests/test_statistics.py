@@ -82,3 +82,14 @@ def test_moments_of_the_entries_of_sparse_columns(parts, index, dtype):
         rounding = np.abs(taken).max() * np.finfo(dtype).eps  # of the parts of an entry
         np.testing.assert_allclose(found[0], mean, rtol=1e-12, atol=rounding)
         np.testing.assert_allclose(found[1], sd, rtol=1e-7, atol=rounding)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_that_are_summed_up_with_roundings_give_no_zeros_to_a_full_column(seed):
+    rng = np.random.default_rng(seed)
+    dense, weight = 1e8 + rng.normal(size=(10_000, 1)), rng.exponential(size=10_000)
+    X, rows = sparse.csr_matrix(dense), np.arange(10_000, dtype=np.uint32)
+    _, sd = measure_rows(X, dense, weight, rows, target_values=False).moments_with_zeros()
+    near = dense[:, 0] - 1e8
+    expected = np.sqrt(np.average((near - np.average(near, weights=weight)) ** 2, weights=weight))
+    np.testing.assert_allclose(sd, expected, rtol=1e-6)
