@@ -294,14 +294,19 @@ def _unit_of_moments(
 def _unit_of_entries(statistics: Statistics, *, centre: bool) -> tuple[np.ndarray | None, np.ndarray]:
     """Origin and unit of the columns of sparse rows. No origin if none is to be centred, or none is far from zero."""
     x_unit = _unit_or_one(SPARSE_UNIT * statistics.x_nonzero_rms, np.zeros(len(statistics.x_nonzero_mean)))
-    if not centre:
+    # others have too many zeros for a mean that large: mean^2 <= p / (1 - p) variance with a share p of nonzeros
+    full = np.flatnonzero(statistics.x_nonzero_weight >= DISTANT**2 / (1 + DISTANT**2) * statistics.n_rows)
+    if not centre or len(full) == 0:
         return None, x_unit
-    mean, sd = statistics.moments_with_zeros()
+    mean, sd = statistics.moments_with_zeros(full)
     varies = sd > ROUNDINGS * np.finfo(np.float64).eps * np.abs(mean)
     distant = varies & (np.abs(mean) > DISTANT * sd)
     if not distant.any():
         return None, x_unit
-    return np.where(distant, mean, 0), np.where(distant, sd, x_unit)
+    x_mean = np.zeros_like(x_unit)
+    x_mean[full[distant]] = mean[distant]
+    x_unit[full[distant]] = sd[distant]
+    return x_mean, x_unit
 
 
 def _robust_unit(

@@ -146,16 +146,20 @@ class Statistics:
     @property
     def x_nonzero_rms(self) -> np.ndarray:
         """Root mean square of the nonzero entries of sparse rows."""
-        return np.hypot(self.x_nonzero_mean, self.x_nonzero_sd)
+        square = self.x_nonzero_mean**2 + self.x_nonzero_sd**2
+        result = np.sqrt(square)
+        tiny = (square < SMALLEST_SQUARE) & (self.x_nonzero_weight > 0)
+        # for all columns this would take as long as everything else that is made of them
+        result[tiny] = np.hypot(self.x_nonzero_mean[tiny], self.x_nonzero_sd[tiny])
+        return result
 
-    def moments_with_zeros(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the columns of sparse rows, zeros included."""
-        missing = 1 - np.minimum(self.x_nonzero_weight / self.n_rows, 1)
+    def moments_with_zeros(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of some columns of sparse rows, by their numbers, zeros included."""
+        missing = 1 - np.minimum(self.x_nonzero_weight[columns] / self.n_rows, 1)
         # a column without zeros may seem to have them, because its weights are summed up with roundings
         missing[missing < self.n_rows * np.finfo(np.float64).eps] = 0
-        present, mean = 1 - missing, self.x_nonzero_mean
-        sd = np.hypot(np.sqrt(present) * self.x_nonzero_sd, np.sqrt(present * missing) * mean)
-        return present * mean, sd
+        present, mean, sd = 1 - missing, self.x_nonzero_mean[columns], self.x_nonzero_sd[columns]
+        return present * mean, np.hypot(np.sqrt(present) * sd, np.sqrt(present * missing) * mean)
 
     @staticmethod
     def merge(blocks: Sequence["Statistics"]) -> "Statistics":
