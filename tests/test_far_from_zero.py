@@ -73,7 +73,7 @@ def test_streams_of_float32_and_several_targets(x, y):
     """Coordinates are those of the first call; each target has a distance of its own."""
     X, y = distant(600, 4, x=x, y=y)
     stream = RMSpropRegressor(random_state=0)
-    for _ in range(10):
+    for _ in range(6):
         for start in range(0, 600, 60):
             stream.partial_fit(X[start : start + 60], y[start : start + 60])
     assert excess_loss(stream, X, y) < EXCESS
@@ -197,7 +197,7 @@ def test_streams_of_sparse_rows_far_from_zero(n_more, first):
 
     def excess_of_stream(container, n_more=0):
         model, rows = RMSpropRegressor(random_state=0), np.column_stack((X, np.zeros((900, n_more))))
-        for i in range(12 * 9):
+        for i in range(6 * 9):
             part = slice(100 * (i % 9), 100 * (i % 9) + 100)
             model.partial_fit(container(i)(rows[part]), y[part])
         return excess_loss(model, X, y, rows=rows)
