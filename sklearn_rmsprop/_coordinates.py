@@ -11,10 +11,19 @@ from sklearn_rmsprop._statistics import Statistics, Weight, is_shared, median_di
 # 51 for a million rows in one batch, and up to 4 for the standard deviation of a constant column.
 ROUNDINGS = 64
 
-# The norm of a sparse row counts this many times: its columns are not centred, and a step often moves all of its
-# entries in the same direction. Measured on one-hot, text-like and uniform sparse columns: with 1 the excess loss was
+# Columns of sparse rows that are not centred count this many times in the norm of a row: a step often changes their
+# contributions to its prediction in the same direction. Measured on one-hot, text-like and uniform sparse columns: with 1 the excess loss was
 # up to twice as large, and with 4 rare columns took twice the epochs.
 SPARSE_NORM = 2
+
+# float32 rows are trained in float64 where float32 might round a prediction by more than this, in units of the target:
+# a larger error of predictions would be a noticeable share of the loss, and a gradient as small as it counts as zero.
+LARGEST_ROUNDING = 2.0**-7
+
+# Columns of sparse rows whose mean exceeds so many standard deviations are centred: at least four in five of their
+# entries are not zero, so that storing the others, too, costs little. Beside an intercept, a column far from zero is
+# nearly a second one, and what it varies by would be fitted very slowly.
+DISTANT = 2
 
 # Magnitudes below this do not serve as the unit of a constant column: their inverse may overflow float32.
 SMALLEST_MAGNITUDE = 1e-30
@@ -31,12 +40,13 @@ class Coordinates:
 
     Attributes
     ----------
-    x_mean : (n_features,), or None where no column is centred
+    x_mean : (n_features,), or None where no column is centred; of sparse rows only distant columns are
     x_unit : (n_features,)
-    row_norm : root mean square norm of the rows of (x - x_mean) / x_unit, or twice that of sparse rows
+    row_norm : root mean square norm of the rows of (x - x_mean) / x_unit, columns that are not centred counted twice
     y_mean, y_unit : (n_targets,)
     y_magnitude : (n_targets,), how large targets are before they are centred, in their unit: what they are rounded by
     weight_unit : mean weight of the rows that were measured
+    magnitude : what a prediction in the user's units is rounded by, in units of the target and of the type's epsilon
     basis, inverse_basis : (n_features, n_features), or None
         Whitened coordinates: the coefficients of the kernel's features are basis @ coordinates. The basis includes
         1 / x_unit, so that steps are scaled by 1 / row_norm only.
@@ -50,6 +60,7 @@ class Coordinates:
     y_unit: np.ndarray
     y_magnitude: np.ndarray
     weight_unit: float
+    magnitude: float = 0.0
     basis: np.ndarray | None = None
     inverse_basis: np.ndarray | None = None
     columns: np.ndarray | None = None
@@ -159,14 +170,41 @@ class Coordinates:
         result[-1] = fit_intercept
         return result
 
-    def rounding(self, dtype: np.dtype) -> np.ndarray:
-        """How much a mean gradient of the intercept can differ from zero by rounding, per target."""
-        return ROUNDINGS * np.finfo(dtype).eps * self.y_magnitude
+    @property
+    def sparse_origin(self) -> np.ndarray | None:
+        """What to subtract from the columns of sparse rows: the mean of those far from zero. None if there are none."""
+        if self.x_mean is None:
+            return None
+        distant = np.abs(self.x_mean) > DISTANT * self.x_unit
+        return np.where(distant, self.x_mean, 0) if distant.any() else None
+
+    def dtype(self, dtype: np.dtype) -> np.dtype:
+        """The type to train rows of this type in: float32 may have too few digits."""
+        enough = np.finfo(dtype).eps * self.magnitude <= LARGEST_ROUNDING
+        return np.dtype(dtype if enough else np.float64)
+
+    def gradient_rounding(self, dtype: np.dtype) -> np.ndarray:
+        """By how much a mean gradient can differ from zero per unit of what it is multiplied with, per target."""
+        residual = np.where(self.y_mean == 0, self.y_magnitude, 1.0)  # how large: targets are 1 once they are centred
+        return ROUNDINGS * np.finfo(dtype).eps * residual
+
+    def intercept_floor(self, dtype: np.dtype, prediction: float = 1.0) -> np.ndarray:
+        """How much a mean gradient of the intercept can differ from zero by rounding, per target.
+
+        Targets are centred in float64, predictions of this magnitude are computed in the type of the rows.
+        """
+        return ROUNDINGS * np.finfo(np.float64).eps * self.y_magnitude + prediction * self.gradient_rounding(dtype)
+
+    def distance_in(self, basis: np.ndarray) -> np.ndarray:
+        """How far from zero the coordinates of a basis are: (n_features,), in their units."""
+        if self.x_mean is None:
+            return np.zeros(len(basis))
+        return np.sqrt((self.x_mean / self.x_unit) ** 2 @ (basis * self.x_unit[:, np.newaxis]) ** 2)
 
     def gradient_floor(self, dtype: np.dtype) -> np.ndarray:
         """How much a mean gradient of dense rows can differ from zero by rounding, per coordinate.
 
-        The products in it are rounded by |x| / unit, and those of the intercept by the magnitude of a prediction.
+        The products in it are rounded by |x| / unit, and those of the intercept like a prediction.
 
         Raises
         ------
@@ -174,11 +212,13 @@ class Coordinates:
             If that overflows: no gradient could be told from zero, and the model would stay where it starts.
         """
         distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
-        magnitude = np.append(distance, 1 + np.linalg.norm(distance))[:, np.newaxis]
-        if self.basis is not None and self.x_mean is not None:
-            magnitude[:-1, 0] = np.sqrt(self.x_mean**2 @ self.basis**2)
-        magnitude[:-1] /= self.row_norm
-        floor = magnitude * self.rounding(dtype)
+        of_columns = distance if self.basis is None else self.distance_in(self.basis)
+        floor = np.vstack(
+            (
+                (of_columns / self.row_norm)[:, np.newaxis] * self.gradient_rounding(dtype),
+                self.intercept_floor(dtype, 1 + float(np.linalg.norm(distance))),
+            )
+        )
         if not (floor <= np.finfo(dtype).max).all():
             raise ValueError(f"y is too large for coefficients of {dtype} in the units of X. {advice(dtype)}")
         return floor.astype(dtype)
@@ -212,11 +252,11 @@ class Coordinates:
         return l1, l2
 
 
-def varying_columns(statistics: Statistics, dtype: np.dtype) -> np.ndarray:
-    """Which dense columns of this type vary by more than the rounding of their mean; which sparse ones have entries."""
-    if statistics.x_rms is not None:
-        return statistics.x_rms > 0
-    return statistics.x_sd > ROUNDINGS * np.finfo(dtype).eps * np.abs(statistics.x_mean)
+def varying_columns(statistics: Statistics) -> np.ndarray:
+    """Which dense columns vary by more than the rounding of their mean; which sparse ones have entries."""
+    if statistics.is_sparse:
+        return statistics.x_nonzero_rms > 0
+    return statistics.x_sd > _rounding_of_columns(statistics.x_mean)
 
 
 def make_coordinates(
@@ -231,7 +271,7 @@ def make_coordinates(
     """Coordinates in which columns and targets have mean 0 and variance 1, or the user's own without `standardize`.
 
     Of sparse rows only the nonzero entries count: over all rows a rare column would have a tiny unit, and make huge
-    steps. They are not shifted either.
+    steps. They are not shifted either, unless they are far from zero.
 
     With a `target_quantile` that quantile is the targets' origin, and their unit one that outliers do not change.
     Without an intercept nothing may be shifted: root mean squares take the place of standard deviations.
@@ -243,9 +283,7 @@ def make_coordinates(
     """
     centre = standardize and fit_intercept
     if target_quantile is None:
-        y_mean, y_unit, y_magnitude = _unit_of_moments(
-            "y", statistics.y_mean, statistics.y_sd, np.dtype(np.float64), centre=centre
-        )
+        y_mean, y_unit, y_magnitude = _unit_of_moments("y", statistics.y_mean, statistics.y_sd, centre=centre)
     else:
         y_mean, y_unit, y_magnitude = _robust_unit(
             statistics.y_values, statistics.y_weight, centre=centre, target_quantile=target_quantile
@@ -253,35 +291,52 @@ def make_coordinates(
     if not standardize:
         zeros, ones = np.zeros(len(y_unit)), np.ones(len(y_unit))
         return Coordinates(None, np.ones(n_features), 1.0, zeros, ones, y_magnitude, statistics.weight)
-    if statistics.x_rms is not None:
-        x_mean, x_unit = None, _unit_or_one(statistics.x_rms, np.zeros(n_features))
-        row_norm = SPARSE_NORM * (statistics.x_nonzero_weight.sum() / statistics.n_rows) ** 0.5
+    magnitude = float(np.max(np.abs(y_mean) / y_unit))
+    if statistics.is_sparse:
+        x_mean, x_unit = _unit_of_entries(statistics, centre=centre)
+        centred = np.zeros(n_features, bool) if x_mean is None else x_mean != 0
+        share = statistics.x_nonzero_weight[~centred] / statistics.n_rows
+        row_norm = (SPARSE_NORM**2 * share.sum() + np.count_nonzero(centred)) ** 0.5
     else:
-        x_mean, x_unit, _ = _unit_of_moments("X", statistics.x_mean, statistics.x_sd, dtype, centre=centre)
-        # what the kernel subtracts is rounded to its type, and must be the same number everywhere
-        x_mean = x_mean.astype(dtype).astype(np.float64) if centre else None
-        row_norm = _n_varying(statistics, dtype, centre=centre) ** 0.5
-    row_norm = max(1.0, row_norm)  # the unit of the intercept
+        x_mean, x_unit, _ = _unit_of_moments("X", statistics.x_mean, statistics.x_sd, centre=centre)
+        x_mean = x_mean if centre else None
+        row_norm = _n_varying(statistics, centre=centre) ** 0.5
+    if x_mean is not None:  # coefficients are about 1 in these units
+        magnitude += ROUNDINGS * float(np.linalg.norm(x_mean / x_unit))
+    coordinates = Coordinates(
+        x_mean,
+        x_unit,
+        max(1.0, row_norm),  # 1 is the unit of the intercept
+        y_mean,
+        y_unit,
+        y_magnitude / y_unit,
+        statistics.weight,
+        magnitude,
+    )
+    dtype = coordinates.dtype(dtype)
     _check_inverse(x_unit, dtype)
-    return Coordinates(x_mean, x_unit, row_norm, y_mean, y_unit, y_magnitude / y_unit, statistics.weight)
+    if x_mean is None:
+        return coordinates
+    # what the kernel subtracts is rounded to its type, and must be the same number everywhere
+    return replace(coordinates, x_mean=x_mean.astype(dtype).astype(np.float64))
 
 
-def _n_varying(statistics: Statistics, dtype: np.dtype, *, centre: bool) -> int:
+def _n_varying(statistics: Statistics, *, centre: bool) -> int:
     """How many dense columns contribute to the norm of a row: those that vary, or without an origin, those not zero."""
     if not centre:
         return int(np.count_nonzero(np.hypot(statistics.x_sd, statistics.x_mean)))
-    return int(np.count_nonzero(statistics.x_sd > _rounding_of_columns(statistics.x_mean, dtype)))
+    return int(np.count_nonzero(varying_columns(statistics)))
 
 
-def _rounding_of_columns(mean: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """How far from zero the standard deviation of a constant column may be."""
-    return ROUNDINGS * np.finfo(dtype).eps * np.abs(mean)
+def _rounding_of_columns(mean: np.ndarray) -> np.ndarray:
+    """How far from zero the standard deviation of a constant column may be: moments are in float64 whatever X is."""
+    return ROUNDINGS * np.finfo(np.float64).eps * np.abs(mean)
 
 
 def _unit_of_moments(
-    name: str, mean: np.ndarray, sd: np.ndarray, dtype: np.dtype, *, centre: bool
+    name: str, mean: np.ndarray, sd: np.ndarray, *, centre: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Origin, unit and root mean square of columns of this type. Not to `centre` gives an origin of zero."""
+    """Origin, unit and root mean square of columns. Not to `centre` gives an origin of zero."""
     distance = np.abs(mean)
     with np.errstate(over="ignore"):
         square = sd**2 + mean**2
@@ -290,7 +345,25 @@ def _unit_of_moments(
     magnitude = _unit_or_one(np.hypot(sd, mean), distance)
     if not centre:
         return np.zeros_like(mean), magnitude, magnitude
-    return mean, _unit_or_one(sd, distance, _rounding_of_columns(mean, dtype)), magnitude
+    return mean, _unit_or_one(sd, distance, _rounding_of_columns(mean)), magnitude
+
+
+def _unit_of_entries(statistics: Statistics, *, centre: bool) -> tuple[np.ndarray | None, np.ndarray]:
+    """Origin and unit of the columns of sparse rows. No origin if none is to be centred, or none is far from zero."""
+    x_unit = _unit_or_one(statistics.x_nonzero_rms, np.zeros(len(statistics.x_nonzero_mean)))
+    # others have too many zeros for a mean that large: mean^2 <= p / (1 - p) variance with a share p of nonzeros
+    full = np.flatnonzero(statistics.x_nonzero_weight >= DISTANT**2 / (1 + DISTANT**2) * statistics.n_rows)
+    if not centre or len(full) == 0:
+        return None, x_unit
+    mean, sd = statistics.moments_with_zeros(full)
+    varies = sd > _rounding_of_columns(mean)
+    distant = varies & (np.abs(mean) > DISTANT * sd)
+    if not distant.any():
+        return None, x_unit
+    x_mean = np.zeros_like(x_unit)
+    x_mean[full[distant]] = mean[distant]
+    x_unit[full[distant]] = sd[distant]
+    return x_mean, x_unit
 
 
 def _robust_unit(

@@ -1,5 +1,6 @@
 """From what the user passes to arrays that the kernel may read: validated data, weights, starting points."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -38,6 +39,7 @@ class TrainingData:
     weight : (n_rows,), or one number where no weights were passed
     rows : numbers of the rows that take part: those whose weight is not zero
     flat : whether y came one-dimensional
+    origin : (n_features,), what has been subtracted from the columns of a sparse X; None: nothing
     """
 
     X: np.ndarray | sparse.csr_matrix
@@ -45,6 +47,7 @@ class TrainingData:
     weight: Weight
     rows: np.ndarray
     flat: bool
+    origin: np.ndarray | None = None
 
     @property
     def n_values(self) -> int:
@@ -68,6 +71,7 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     ValueError, TypeError
         Naming the argument, what is accepted and what came.
     """
+    check_array_likes(X=X, y=y, sample_weight=sample_weight)
     if sparse.issparse(y):
         raise TypeError(f"y must be a dense array; got a sparse one of shape {y.shape}.")
     check_kind("X", X)
@@ -87,6 +91,20 @@ def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, r
     if isinstance(weight, np.ndarray):
         rows = rows[weight > NEGLIGIBLE_WEIGHT * weight.max()]
     return TrainingData(X, y, weight, rows, flat)
+
+
+def check_array_likes(**values: Any) -> None:
+    """Raise a TypeError for arguments that can be iterated over, but are no array-likes: NumPy takes them for a scalar.
+
+    Generators and other iterators, sets, and the views of dictionaries.
+    """
+    for name, value in values.items():
+        array_like = sparse.issparse(value) or any(hasattr(value, a) for a in ("__getitem__", "__array__"))
+        if isinstance(value, Iterable) and not array_like:
+            raise TypeError(
+                f"{name} must be an array, a list or a table; got {type(value).__name__}, which can only be iterated "
+                f"over. Pass list({name})."
+            )
 
 
 def numeric_target(y: Any) -> Any:
@@ -142,7 +160,7 @@ def check_kind(name: str, data: Any) -> None:
             f"{name} must not have masked values; got {np.ma.getmaskarray(data).sum()} of them. Leave out their rows, "
             "or replace the values with its method `filled`."
         )
-    columns = getattr(data, "columns", None)
+    columns = getattr(data, "columns", None) if hasattr(data, "dtypes") else None
     dtypes: list[Any] = [getattr(data, "dtype", None)] if columns is None else list(data.dtypes)
     for place, dtype in enumerate(dtypes):
         # NumPy's and pandas' types have a kind, those of polars tell
@@ -220,7 +238,20 @@ def only_columns_with_entries(data: TrainingData) -> tuple[TrainingData, np.ndar
         return data, None
     number = np.empty(n_features, X.indices.dtype)
     number[columns] = np.arange(len(columns))
-    return replace(data, X=make_csr((X.shape[0], len(columns)), X.data, number[X.indices], X.indptr)), columns
+    origin = None if data.origin is None else data.origin[columns]
+    X = make_csr((X.shape[0], len(columns)), X.data, number[X.indices], X.indptr)
+    return replace(data, X=X, origin=origin), columns
+
+
+def minus_origin(X: sparse.csr_matrix, origin: np.ndarray) -> sparse.csr_matrix:
+    """A copy of sparse rows less the origin, (n_features,): columns whose origin is not zero become full."""
+    columns = np.flatnonzero(origin)
+    shape, n_rows = X.shape, X.shape[0]
+    values = np.tile(-origin[columns].astype(X.dtype), n_rows)
+    subtracted = sparse.csr_matrix(
+        (values, np.tile(columns, n_rows), len(columns) * np.arange(n_rows + 1)), shape=shape
+    )
+    return checked_csr(sparse.csr_matrix(X + subtracted))
 
 
 def checked_weight(sample_weight, n_rows: int) -> Weight:

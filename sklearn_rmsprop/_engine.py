@@ -14,7 +14,7 @@ from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._monitor import History, Monitor
-from sklearn_rmsprop._problem import Problem, make_problem
+from sklearn_rmsprop._problem import Problem, data_for_kernel, make_problem, origin_of_rows
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows
@@ -113,7 +113,7 @@ def start(
         )
         if intercept is None:
             point[-1] = 0
-    return State.start(point, data.X.dtype, generator, bias_correction=settings.rule.bias_correction)
+    return State.start(point, coordinates.dtype(data.X.dtype), generator, bias_correction=settings.rule.bias_correction)
 
 
 def enough_rows(statistics: Statistics) -> bool:
@@ -126,6 +126,7 @@ def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in
 
     `in_stream`: whether these are the rows of one call of many.
     """
+    data = data_for_kernel(data, coordinates)
     with_target = not settings.objective.kind.robust
     batches = make_batches(data, coordinates, settings.batch_size, with_target=with_target, in_stream=in_stream)
     return make_problem(
@@ -272,9 +273,9 @@ def train_one_pass(
     a gradient do not move, the kernel is given only the columns with entries, and the state takes over what has become
     of them: it must not be used any more.
     """
-    settings = settings.one_pass()
+    settings, data = settings.one_pass(), data_for_kernel(data, coordinates)
     narrow, columns = data, None
-    if settings.rule.momentum == 0 and coordinates.x_mean is None and coordinates.basis is None:
+    if settings.rule.momentum == 0 and origin_of_rows(data, coordinates) is None:
         narrow, columns = only_columns_with_entries(data)
     if columns is None:
         later, history, _ = train(pose(data, coordinates, settings, in_stream=True), state, settings, monitor)

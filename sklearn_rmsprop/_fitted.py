@@ -15,6 +15,7 @@ from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import (
     REALS,
     as_real,
+    check_array_likes,
     check_kind,
     check_shape,
     checked_coef,
@@ -68,6 +69,7 @@ class FittedModel:
             `X @ coef_.T + intercept_`; float32 where the model and `X` are.
         """
         check_is_fitted(self)
+        check_array_likes(X=X)
         check_kind("X", X)
         rows: Any = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=REALS, reset=False)
         rows = as_real(rows, REALS)

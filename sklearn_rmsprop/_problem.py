@@ -11,7 +11,7 @@ from scipy import sparse
 
 from sklearn_rmsprop._batches import Batches
 from sklearn_rmsprop._coordinates import Coordinates
-from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._data import TrainingData, minus_origin
 from sklearn_rmsprop._kernel._csr_rows import CSRRows
 from sklearn_rmsprop._kernel._dense_rows import DenseRows
 from sklearn_rmsprop._kernel._losses import Loss
@@ -115,6 +115,26 @@ class Problem:
         return state.with_origin_moved(self.origin)
 
 
+def data_for_kernel(data: TrainingData, coordinates: Coordinates) -> TrainingData:
+    """The data with rows that the kernel can convert to these coordinates on the fly: a copy if X is not such rows."""
+    X: Any = data.X
+    X, origin = X.astype(coordinates.dtype(X.dtype), copy=False), data.origin
+    if sparse.issparse(X) and coordinates.basis is not None:
+        X = X.toarray()  # the basis is that of dense columns
+    elif sparse.issparse(X) and origin is None and coordinates.sparse_origin is not None:
+        origin = coordinates.sparse_origin
+        X = minus_origin(X, origin)
+    return replace(data, X=X, origin=origin)
+
+
+def origin_of_rows(data: TrainingData, coordinates: Coordinates) -> np.ndarray | None:
+    """The mean that the coordinates subtract, but these rows (made by `data_for_kernel`) do not, or None."""
+    if coordinates.x_mean is None or not sparse.issparse(data.X):
+        return None
+    origin = coordinates.x_mean if data.origin is None else coordinates.x_mean - data.origin
+    return origin if origin.any() else None
+
+
 def make_problem(
     data: TrainingData,
     coordinates: Coordinates,
@@ -124,14 +144,11 @@ def make_problem(
     fit_intercept: bool,
     shuffle: bool,
 ) -> Problem:
-    """The problem of fitting these rows in these coordinates."""
+    """The problem of fitting these rows, made by `data_for_kernel`, in these coordinates."""
     X: Any = data.X
-    if coordinates.basis is not None and sparse.issparse(X):
-        X = X.toarray()  # the basis is that of dense columns
     dtype, drawn, certain = X.dtype, batches.drawn, batches.certain
     y, weight = coordinates.target(data.y), coordinates.weight(data.weight, data.rows, dtype)
     inverse_unit = coordinates.inverse_unit(dtype, fit_intercept=fit_intercept)
-    origin = None
     rows: Rows
     if sparse.issparse(X):
         probability = None
@@ -140,9 +157,8 @@ def make_problem(
             if certain is not None:
                 probability[X[certain].indices] = 1  # in every batch
         penalties = coordinates.penalties(objective, dtype, probability)
-        floor = coordinates.rounding(dtype)
+        floor = coordinates.intercept_floor(dtype)
         rows = CSRRows(X, y, weight, drawn, shuffle, inverse_unit, floor, penalties, certain)
-        origin = coordinates.x_mean
     else:
         mean = np.zeros(X.shape[1], dtype) if coordinates.x_mean is None else coordinates.x_mean.astype(dtype)
         penalties = coordinates.penalties(objective, dtype, None)
@@ -158,7 +174,7 @@ def make_problem(
         weight=weight,
         rows_in_all=data.rows,
         evaluation_rows=sample_evenly(data.rows, count_evaluation_rows(data.n_values, X.shape[0])),
-        origin=origin,
+        origin=origin_of_rows(data, coordinates),
         data=data,
         batches=batches,
         fit_intercept=fit_intercept,

@@ -126,8 +126,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
         deviations of target and columns, and dense columns are centred on the fly. This changes the path, not the
-        solution: `coef_` is in the units of the data. `X` is neither changed nor copied. A sparse `X` is not centred,
-        and the units of its columns are the root mean squares of their nonzero entries. Without intercept
+        solution: `coef_` is in the units of the data. `X` is neither changed nor copied (exceptions: a sparse `X` with
+        columns far from zero, and float32 data with too few digits, see the Notes). A sparse `X` is not centred, and
+        the units of its columns are the root mean squares of their nonzero entries; but columns with a mean beyond two
+        standard deviations are centred in a copy, which stores all their entries. Without intercept
         nothing is centred, and root mean squares are the units. With a robust loss the target's origin is its median
         (or the `quantile`) and its unit 1.48 times the median distance from the median, which outliers do not change.
 
@@ -229,7 +231,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     Notes
     -----
     float32 and float64 data in C order or CSR are used as they are; everything else is converted. float32 data gives a
-    float32 model.
+    float32 model, unless float32 has too few digits for its predictions. Then `X` is converted to float64, which takes
+    a copy, and the model is of float64, too. That is so, with `standardize`, where dense columns have means beyond
+    about 1000 standard deviations (of d such columns: 1000 over the root of d), where the target has a mean beyond
+    65,000 of its standard deviations, and where correlated columns, once whitened, have coefficients as large as that.
 
     `epsilon` stands outside the root, as in PyTorch; Keras and optax put it inside. With ``standardize=False,
     average=False, bias_correction=False, schedule="constant", tol=None, shuffle=False`` and a number as `decay_rate`
@@ -456,7 +461,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         >>> from sklearn_rmsprop import RMSpropRegressor
         >>> rng = np.random.default_rng(0)
         >>> model = RMSpropRegressor(random_state=0)
-        >>> for _ in range(20):
+        >>> for _ in range(50):
         ...     X = rng.normal(size=(100, 3))
         ...     model = model.partial_fit(X, X @ [1.0, 2.0, 3.0])
         >>> model.coef_.round(2)

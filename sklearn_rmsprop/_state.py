@@ -207,19 +207,20 @@ class State:
             self, coef=coef, scaled_deviation=point - coef, deviation_scale=1.0, offset=offset, active=active
         )
 
-    def restarted_at(self, coef: np.ndarray, average: np.ndarray) -> "State":
+    def restarted_at(self, coef: np.ndarray, average: np.ndarray, *, dtype: np.dtype) -> "State":
         """The state at these iterates, in other coordinates: moving averages start anew, the step count goes on.
 
         They are corrected for that start even without `bias_correction`: by now a step would be far too long.
         """
+        rounded = np.array(coef, dtype=dtype, order="C")
         return State(
-            coef=np.array(coef, dtype=self.coef.dtype, order="C"),
-            scaled_square=np.zeros_like(self.coef),
+            coef=rounded,
+            scaled_square=np.zeros_like(rounded),
             generator=self.generator,
             t=self.t,
             decay_product=1.0,
             forgotten=self.forgotten,
-            scaled_deviation=average - coef.astype(self.coef.dtype),
+            scaled_deviation=average - rounded,
         )
 
     def forgetting(self, share: float) -> "State":

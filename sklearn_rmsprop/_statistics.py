@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from sklearn_rmsprop._kernel._csr_rows import column_mean_square
+from sklearn_rmsprop._kernel._csr_rows import entry_moments
 from sklearn_rmsprop._kernel._moments import column_moments
 
 # Standard deviation of a normal distribution per median absolute deviation.
@@ -118,7 +118,8 @@ class Statistics:
     x_mean, x_sd : (n_features,), of dense rows
     x_correlation : (n_features, n_features), of (a sample of) dense rows: mean product of columns less x_mean over x_sd
     n_distinct : how many rows of that sample differ from each other, or more: repeated rows count like weighted ones
-    x_rms, x_nonzero_weight : (n_features,), of the nonzero entries of sparse rows: root mean square and total weight
+    x_nonzero_mean, x_nonzero_sd, x_nonzero_weight : (n_features,)
+        Of the nonzero entries of sparse rows: mean, standard deviation and total weight.
     x_nonzero_rows : (n_features,), in how many of the sparse rows a column has an entry
     """
 
@@ -132,9 +133,33 @@ class Statistics:
     x_sd: Any = None
     x_correlation: Any = None
     n_distinct: Any = None
-    x_rms: Any = None
+    x_nonzero_mean: Any = None
+    x_nonzero_sd: Any = None
     x_nonzero_weight: Any = None
     x_nonzero_rows: Any = None
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the columns are those of sparse rows."""
+        return self.x_nonzero_weight is not None
+
+    @property
+    def x_nonzero_rms(self) -> np.ndarray:
+        """Root mean square of the nonzero entries of sparse rows."""
+        square = self.x_nonzero_mean**2 + self.x_nonzero_sd**2
+        result = np.sqrt(square)
+        tiny = (square < SMALLEST_SQUARE) & (self.x_nonzero_weight > 0)
+        # for all columns this would take as long as everything else that is made of them
+        result[tiny] = np.hypot(self.x_nonzero_mean[tiny], self.x_nonzero_sd[tiny])
+        return result
+
+    def moments_with_zeros(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of some columns of sparse rows, by their numbers, zeros included."""
+        missing = 1 - np.minimum(self.x_nonzero_weight[columns] / self.n_rows, 1)
+        # a column without zeros may seem to have them, because its weights are summed up with roundings
+        missing[missing < self.n_rows * np.finfo(np.float64).eps] = 0
+        present, mean, sd = 1 - missing, self.x_nonzero_mean[columns], self.x_nonzero_sd[columns]
+        return present * mean, np.hypot(np.sqrt(present) * sd, np.sqrt(present * missing) * mean)
 
     @staticmethod
     def merge(blocks: Sequence["Statistics"]) -> "Statistics":
@@ -150,15 +175,13 @@ class Statistics:
             # in this order of factors, weights of 1 stay equal, and their quantiles exact
             weights = [b.y_weight * (b.weight / largest * (b.n_rows / b.y_weight.sum())) for b in blocks]
             merged["y_weight"] = np.concatenate(weights)
-        if blocks[0].x_rms is not None:
+        if blocks[0].is_sparse:
             # weights are relative to the mean of their block, and become relative to the mean of all
             nonzero = np.array([block.x_nonzero_weight * (block.weight / mean) for block in blocks])
             total = nonzero.sum(axis=0)
             of_column = np.divide(nonzero, total, out=np.zeros_like(nonzero), where=total > 0)
-            rms = np.array([block.x_rms for block in blocks])
-            largest = rms.max(axis=0)
-            relative = np.divide(rms, largest, out=np.zeros_like(rms), where=largest > 0)
-            merged["x_rms"] = largest * np.sqrt((of_column * relative**2).sum(axis=0))
+            moments = [(block.x_nonzero_mean, block.x_nonzero_sd) for block in blocks]
+            merged["x_nonzero_mean"], merged["x_nonzero_sd"] = merge_moments(moments, of_column)
             merged["x_nonzero_weight"] = total
         if blocks[0].x_nonzero_rows is not None:
             merged["x_nonzero_rows"] = np.sum([block.x_nonzero_rows for block in blocks], axis=0)
@@ -171,15 +194,19 @@ class Statistics:
 
 
 def merge_moments(blocks: Sequence[tuple[Any, Any]], shares: np.ndarray) -> tuple[Any, Any]:
-    """Mean and standard deviation of all blocks together, which have these shares of the weight (Chan et al., 1983)."""
+    """Mean and standard deviation of all blocks together (Chan et al., 1983).
+
+    `shares`: of the weight; (n_blocks,), or (n_blocks, n_columns) if they differ between columns.
+    """
     if blocks[0][0] is None:
         return None, None
+    shares = shares.reshape(len(blocks), -1)
     means = np.array([mean for mean, _ in blocks])
-    mean = shares @ means
+    mean = (shares * means).sum(axis=0)
     deviations = np.hypot(np.array([sd for _, sd in blocks]), means - mean)
     largest = deviations.max(axis=0)
     relative = np.divide(deviations, largest, out=np.zeros_like(deviations), where=largest > 0)
-    return mean, largest * np.sqrt(shares @ relative**2)
+    return mean, largest * np.sqrt((shares * relative**2).sum(axis=0))
 
 
 def merge_correlations(
@@ -254,7 +281,8 @@ def measure_rows(
     else:
         known["y_mean"], known["y_sd"] = moments_of(y, rows, relative)
     if sparse.issparse(X):
-        known["x_rms"], known["x_nonzero_weight"] = nonzero_rms(X, rows, relative)
+        moments = nonzero_moments(X, rows, relative)
+        known["x_nonzero_mean"], known["x_nonzero_sd"], known["x_nonzero_weight"] = moments
         if relative is not None:
             known["x_nonzero_weight"] /= relative[rows].mean()  # not 1 for weights so small that their mean is rounded
         if count_entries:
@@ -282,25 +310,37 @@ def moments_of(columns: np.ndarray, rows: np.ndarray, weight: np.ndarray | None)
     return mean, sd
 
 
-def nonzero_rms(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted root mean square of each column's nonzero entries, however small, and their total weight.
+def nonzero_moments(
+    X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of each column's nonzero entries, however small, and their total weight.
+
+    `weight` is relative to the mean of the rows.
 
     Raises
     ------
     ValueError
         If a mean square overflows.
     """
-    square, total = column_mean_square(X, rows, weight)
+    mean, variance, total = entry_moments(X, rows, weight)
+    if (total > len(rows) * (1 + len(rows) * np.finfo(np.float64).eps)).any():
+        # a column with more entries than rows: they are parts of entries, of which only the sums mean something
+        X = X.copy()
+        X.sum_duplicates()
+        mean, variance, total = entry_moments(X, rows, weight)
+    sd = np.sqrt(variance)
+    with np.errstate(over="ignore"):
+        square = mean**2 + variance
     if not np.isfinite(square).all():
         raise too_large("X", square)
-    rms = np.sqrt(square)
     if ((square < SMALLEST_SQUARE) & (total > 0)).any():
         largest = np.zeros(X.shape[1])
         np.maximum.at(largest, X.indices, np.abs(X.data))
         scale = np.where((square < SMALLEST_SQUARE) & (largest > 0), largest, 1.0)
         relative = sparse.csr_matrix((X.data / scale[X.indices], X.indices, X.indptr), shape=X.shape)
-        rms = scale * np.sqrt(column_mean_square(relative, rows, weight)[0])
-    return rms, total
+        mean, variance, _ = entry_moments(relative, rows, weight)
+        mean, sd = scale * mean, scale * np.sqrt(variance)
+    return mean, sd, total
 
 
 def sparse_moments(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -43,7 +43,7 @@ def next_coordinates(
         new, statistics = first_coordinates(data, settings)
     if new is not coordinates:
         points = (new.from_user(*coordinates.to_user(p.astype(np.float64))) for p in (state.coef, state.average))
-        state = state.restarted_at(*points)
+        state = state.restarted_at(*points, dtype=new.dtype(state.coef.dtype))
     elif settings.standardize:
         new = with_late_units(data, settings, coordinates, state)
     return new, state, statistics
@@ -56,7 +56,7 @@ def has_late_columns(data: TrainingData, settings: Settings, coordinates: Coordi
     constant = shown[has_moved].max(axis=0, initial=0) <= np.finfo(np.float32).eps * shown.max(axis=0)
     if not has_moved.any() or not constant.any():
         return False
-    varies = varying_columns(measure(data, replace(settings, whiten=False)), data.X.dtype)
+    varies = varying_columns(measure(data, replace(settings, whiten=False)))
     return bool((constant & varies).any())
 
 
@@ -84,5 +84,5 @@ def with_late_units(data: TrainingData, settings: Settings, coordinates: Coordin
         coordinates_of(measure(data, settings), data, settings)  # the same error with the number of the column in X
         raise
     targets &= ~fresh.is_constant_target()
-    late = np.flatnonzero(still & varying_columns(statistics, data.X.dtype))
+    late = np.flatnonzero(still & varying_columns(statistics))
     return coordinates.with_units_of(fresh, late, columns[late], targets)

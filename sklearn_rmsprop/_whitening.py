@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_rmsprop._coordinates import Coordinates
+from sklearn_rmsprop._coordinates import ROUNDINGS, Coordinates
 from sklearn_rmsprop._statistics import Statistics
 
 # Beyond this many columns, the 4 d^2 operations a batch cost more than they gain (docs/kernel_notes.md).
@@ -72,8 +72,12 @@ def whitened(
         basis = vectors / root / unit[:, np.newaxis]
     if np.abs(basis).max() > np.finfo(dtype).max:  # of tiny columns: one unit each is all that they can have
         return coordinates
+    # a prediction is the sum of so many terms as large as the elements of the basis, in units of the columns
+    magnitude = coordinates.magnitude + float(len(root) ** 0.5 / root.min())
+    magnitude += ROUNDINGS * float(coordinates.distance_in(basis).max())
     return replace(
         coordinates,
+        magnitude=magnitude,
         basis=np.ascontiguousarray(basis),
         inverse_basis=np.ascontiguousarray((vectors * root).T * unit),
     )

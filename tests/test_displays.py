@@ -210,10 +210,46 @@ def frame(library):
     return lambda X: library.DataFrame({"size": X.ravel()})
 
 
+class ArrowTable:
+    """What matters here of pyarrow's tables: `columns` are no names, and the class makes none from a dictionary."""
+
+    @classmethod
+    def from_pydict(cls, columns):
+        table = cls()
+        table.column_names, table.columns = list(columns), list(columns.values())
+        return table
+
+    def __array__(self, dtype=None, copy=None):
+        return np.column_stack(self.columns).astype(dtype or float)
+
+
+class NamedRows:
+    """A table of which nobody knows how to make another one."""
+
+    def __init__(self, rows, names):
+        self.rows, self.columns = rows, names
+
+    def __array__(self, dtype=None, copy=None):
+        return self.rows.astype(dtype or float)
+
+
+def named_rows(X):
+    return NamedRows(X, ("size",))
+
+
+def arrow(X):
+    return ArrowTable.from_pydict({"size": X.ravel()})
+
+
+def real_arrow(X):
+    pa = pytest.importorskip("pyarrow")
+    return pa.table({"size": X.ravel()})
+
+
 @pytest.mark.parametrize(
     "container",
-    [as_is, np.ndarray.tolist, sparse.csr_array, frame(pd), frame(pl)],
-    ids=["array", "list", "CSR", "pandas", "polars"],
+    [as_is, np.ndarray.tolist, sparse.csr_array, frame(pd), frame(pl), arrow, real_arrow, named_rows],
+    ids=["array", "list", "CSR", "pandas", "polars", "like pyarrow", "pyarrow", "other table"],
 )
 def test_the_line_is_that_of_the_model(container):
     """From the smallest to the largest value, through all points."""
@@ -231,9 +267,19 @@ def test_the_line_is_that_of_the_model(container):
     assert legend_of(display.ax_) == ["RMSpropRegressor"]
 
 
-def test_the_target_gives_its_name():
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda y: pd.Series(y, name="price"),
+        lambda y: pl.Series("price", y),
+        lambda y: pd.DataFrame({"price": y}),
+        lambda y: ArrowTable.from_pydict({"price": y}),
+    ],
+    ids=["pandas", "polars", "frame", "like pyarrow"],
+)
+def test_the_target_gives_its_name(container):
     X, y = problem(n_features=1)
-    display = RegressionLineDisplay.from_estimator(regressor().fit(X, y), X, pd.Series(y, name="price"))
+    display = RegressionLineDisplay.from_estimator(regressor().fit(X, y), X, container(y))
     assert display.ax_.get_ylabel() == "price"
 
 
@@ -281,6 +327,8 @@ def test_what_is_no_line():
         RegressionLineDisplay.from_estimator(model, X, y[1:])
     with pytest.raises(ValueError, match="subsample must be an int of at least 1 or None; got 0"):
         RegressionLineDisplay.from_estimator(model, X, y, subsample=0)
+    with pytest.raises(TypeError, match="X must be an array, a list or a table; got generator"):
+        RegressionLineDisplay.from_estimator(model, (row for row in X), y)
     with pytest.raises(NotFittedError):
         RegressionLineDisplay.from_estimator(regressor(), X, y)
 

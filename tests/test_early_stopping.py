@@ -278,8 +278,8 @@ def test_it_is_worth_something():
     for seed in range(5):
         X, y = problem(2200, 180, seed)
         train, new = slice(0, 200), slice(200, None)
-        with_stop = stopping(random_state=seed, learning_rate=0.01, validation_fraction=0.2).fit(X[train], y[train])
-        whole = RMSpropRegressor(random_state=seed, learning_rate=0.01, tol=None).fit(X[train], y[train])
+        with_stop = stopping(random_state=seed, learning_rate=0.13, validation_fraction=0.2).fit(X[train], y[train])
+        whole = RMSpropRegressor(random_state=seed, learning_rate=0.13, tol=None).fit(X[train], y[train])
         gained.append(with_stop.score(X[new], y[new]) - whole.score(X[new], y[new]))
     assert min(gained) > 0.5
 

@@ -194,7 +194,8 @@ def test_merged_statistics_are_those_of_all_rows(loss, magnitudes, n_blocks, dty
     assert merged.n_rows == of_all.n_rows
     assert merged.weight == pytest.approx(of_all.weight, rel=1e-13)
     assert vars(merged).keys() == vars(of_all).keys()
-    for name in ("y_mean", "y_sd", "x_mean", "x_sd", "x_rms", "x_nonzero_weight", "x_nonzero_rows"):
+    columns = ("x_mean", "x_sd", "x_nonzero_mean", "x_nonzero_sd", "x_nonzero_weight", "x_nonzero_rows")
+    for name in ("y_mean", "y_sd", *columns):
         found, expected = getattr(merged, name), getattr(of_all, name)
         assert (found is None) == (expected is None), name
         if expected is not None:

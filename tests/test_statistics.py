@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_rmsprop._kernel._moments import column_moments
-from sklearn_rmsprop._statistics import sparse_moments
+from sklearn_rmsprop._statistics import measure_rows, sparse_moments
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -55,3 +55,41 @@ def test_moments_of_sparse_columns(dtype):
         np.testing.assert_allclose(mean, expected, rtol=1e-12, atol=0)
         np.testing.assert_allclose(sd**2, np.average((taken - expected) ** 2, axis=0, weights=share), rtol=1e-9, atol=0)
     assert not X.has_canonical_format
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("parts", [(1.0,), (1.5, -0.5)], ids=["once", "duplicates"])
+def test_moments_of_the_entries_of_sparse_columns(parts, index, dtype):
+    """Far from zero, with and without zeros, the first number an outlier: as of the dense columns, in one pass."""
+    rng = np.random.default_rng(0)
+    dense = (1e6 * np.arange(5) + rng.normal(size=(300, 5))) * (rng.random((300, 5)) < [0.3, 1, 0.9, 1, 0.5])
+    dense[:3] = 0
+    dense[3, 1] = 2e6
+    dense = dense.astype(dtype)
+    X = sparse.csr_matrix(dense)
+    data, columns = np.outer(X.data, np.array(parts, dtype)).ravel(), np.repeat(X.indices, len(parts)).astype(index)
+    X = sparse.csr_matrix(X.shape, dtype=dtype)
+    X.data, X.indices = data, columns
+    X.indptr = np.append(0, len(parts) * np.cumsum(np.count_nonzero(dense, axis=1))).astype(index)
+    rows, y = np.flatnonzero(rng.random(300) < 0.8).astype(np.uint32), np.zeros((300, 1))
+    for weight in (1.0, rng.exponential(size=300)):
+        statistics = measure_rows(X, y, weight, rows, target_values=False)
+        taken, share = dense[rows].astype(np.float64), (weight * np.ones(300))[rows]
+        mean = np.average(taken, axis=0, weights=share)
+        sd = np.sqrt(np.average((taken - mean) ** 2, axis=0, weights=share))
+        found = statistics.moments_with_zeros(np.arange(5))
+        rounding = np.abs(taken).max() * np.finfo(dtype).eps  # of the parts of an entry
+        np.testing.assert_allclose(found[0], mean, rtol=1e-12, atol=rounding)
+        np.testing.assert_allclose(found[1], sd, rtol=1e-7, atol=rounding)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_that_are_summed_up_with_roundings_give_no_zeros_to_a_full_column(seed):
+    rng = np.random.default_rng(seed)
+    dense, weight = 1e8 + rng.normal(size=(10_000, 1)), rng.exponential(size=10_000)
+    X, rows = sparse.csr_matrix(dense), np.arange(10_000, dtype=np.uint32)
+    _, sd = measure_rows(X, dense, weight, rows, target_values=False).moments_with_zeros(np.arange(1))
+    near = dense[:, 0] - 1e8
+    expected = np.sqrt(np.average((near - np.average(near, weights=weight)) ** 2, weights=weight))
+    np.testing.assert_allclose(sd, expected, rtol=1e-6)

@@ -1,5 +1,7 @@
 """A prediction as a line through points, for a single feature, as one of scikit-learn's displays."""
 
+import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -9,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 
 from sklearn_rmsprop._compat import check_matplotlib_support
+from sklearn_rmsprop._data import check_array_likes
 from sklearn_rmsprop._displays.drawing import new_axes, styled
 
 if TYPE_CHECKING:
@@ -144,6 +147,7 @@ class RegressionLineDisplay:
             If `X` has more than one feature, or `y` or the prediction more than one column.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_array_likes(X=X, y=y)
         x = check_array(X, accept_sparse=True)
         if x.shape[1] != 1:
             raise ValueError(f"X must have exactly one feature for a line to be drawn; got {x.shape[1]}.")
@@ -161,9 +165,9 @@ class RegressionLineDisplay:
             x=x[drawn],
             y=target[drawn],
             x_line=x_line,
-            y_line=column_or_1d(estimator.predict(table_like(X, x_line))),
-            x_name=str(getattr(X, "columns", ["x"])[0]),
-            y_name=str(getattr(y, "name", None) or "y"),
+            y_line=column_or_1d(predict_column(estimator, X, x_line)),
+            x_name="x" if (x_name := column_name(X)) is None else str(x_name),
+            y_name=str(y_name_of(y)),
             name=type(estimator).__name__ if name is None else name,
         )
         return display.plot(ax, points=points, scatter_kw=scatter_kw, line_kw=line_kw)
@@ -217,6 +221,26 @@ class RegressionLineDisplay:
         return self
 
 
-def table_like(X: Any, values: np.ndarray) -> Any:
-    """The values as a table of one column; a data frame if X is one, since a model may expect the feature's name."""
-    return type(X)({X.columns[0]: values}) if hasattr(X, "columns") else values[:, np.newaxis]
+def column_name(X: Any) -> Any:
+    """The name of a table's first column, or None if X is no table."""
+    # pyarrow's `columns` are the columns themselves
+    names = getattr(X, "column_names", getattr(X, "columns", None))
+    return None if names is None else next(iter(names))
+
+
+def y_name_of(y: Any) -> Any:
+    """The name of a series, or of the column of a table; else "y"."""
+    name = column_name(y) if column_name(y) is not None else getattr(y, "name", None)
+    return "y" if name is None or name == "" else name
+
+
+def predict_column(estimator: Any, X: Any, values: np.ndarray) -> np.ndarray:
+    """The prediction for these values of X's only column: as a table like X, since a model may expect the name."""
+    name, rows = column_name(X), values[:, np.newaxis]
+    if name is not None:
+        make = getattr(type(X), "from_pydict", type(X))  # pyarrow's tables have no other constructor
+        with suppress(TypeError, ValueError):  # else an array serves, which has the column, if not its name
+            rows = make({name: values})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        return estimator.predict(rows)

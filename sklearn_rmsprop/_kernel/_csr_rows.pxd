@@ -26,6 +26,12 @@ cdef extern from "csr.h" nogil:
         double offset
         double active
 
+    ctypedef struct EntryMoments:
+        double mean
+        double variance
+        double weight
+        double first
+
     ctypedef struct CSRModel:
         const void *data
         const void *indices
@@ -43,8 +49,8 @@ cdef extern from "csr.h" nogil:
         void (*forward)(CSRModel *, const uint32_t *, Py_ssize_t, Py_ssize_t, const Step *, double *) noexcept nogil
         void (*backward)(CSRModel *, const uint32_t *, Py_ssize_t, const double *) noexcept nogil
         void (*predict)(const CSRModel *, const double *, const uint32_t *, Py_ssize_t, double *) noexcept nogil
-        void (*mean_square)(
-            const CSRModel *, const uint32_t *, Py_ssize_t, const double *, double *, double *
+        void (*moments)(
+            const CSRModel *, const uint32_t *, Py_ssize_t, const double *, EntryMoments *
         ) noexcept nogil
 
     const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, csr_double_int64

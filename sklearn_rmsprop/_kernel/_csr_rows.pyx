@@ -193,8 +193,8 @@ cdef int set_data(CSRModel *model, const CSROperations **operations, X) except -
     return 0
 
 
-def column_mean_square(X, selected, weight):
-    """Weighted mean square of the entries of each column of a CSR matrix that are not zero, and their total weight.
+def entry_moments(X, selected, weight):
+    """Weighted moments of the entries of each column of a CSR matrix that are not zero.
 
     Parameters
     ----------
@@ -206,16 +206,17 @@ def column_mean_square(X, selected, weight):
 
     Returns
     -------
-    mean_square, total_weight : (n_features,)
+    mean, variance, total_weight : (n_features,)
     """
     cdef CSRModel model
     cdef const CSROperations *operations
     set_data(&model, &operations, X)
     cdef const uint32_t[::1] rows = checked_rows(selected, X.shape[0])
-    cdef double[:, ::1] result = np.empty((2, X.shape[1]))
+    result = np.empty((X.shape[1], sizeof(EntryMoments) // sizeof(double)))
+    cdef EntryMoments *moments = <EntryMoments *><uintptr_t>address("result", result, np.float64, result.shape)
     cdef const double *weights = NULL
     if weight is not None:
         weights = <const double *>address("weight", weight, np.float64, (X.shape[0],))
     with nogil:
-        operations.mean_square(&model, &rows[0], rows.shape[0], weights, &result[0, 0], &result[1, 0])
-    return np.asarray(result[0]), np.asarray(result[1])
+        operations.moments(&model, &rows[0], rows.shape[0], weights, moments)
+    return tuple(np.ascontiguousarray(column) for column in result.T[:3])

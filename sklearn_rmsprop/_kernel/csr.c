@@ -8,10 +8,10 @@
 #include "compiler.h"
 
 /* ROWS_AHEAD: rows between the stages of `fetch` (2 to 8 are equally good; with 12, coordinates come too early for a million
- * columns). LINES: cache lines that are prefetched without asking how long a row is: 32 values of 8 bytes lie in 4 lines, or 5 if
+ * columns). ENTRIES_AHEAD: entries between prefetching the moments of a column and adding to them. LINES: cache lines that are prefetched without asking how long a row is: 32 values of 8 bytes lie in 4 lines, or 5 if
  * they begin within one. BLOCK: features whose square roots and divisions are computed together: three arrays of so many
  * numbers stay in the first-level cache. docs/kernel_notes.md has the measurements. */
-enum { ROWS_AHEAD = 5, LINE_BYTES = 64, LINES = 5, BLOCK = 64 };
+enum { ROWS_AHEAD = 5, ENTRIES_AHEAD = 24, LINE_BYTES = 64, LINES = 5, BLOCK = 64 };
 
 /* Prefetches a part of an array. The first LINES lines need no branch: the end of a loop over the lines of a usual row would
  * be mispredicted. */

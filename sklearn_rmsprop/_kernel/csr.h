@@ -39,6 +39,13 @@ typedef struct {
     double l1, l2, threshold, offset, active;
 } Penalty;
 
+/* The entries of a column, side by side, because each is a cache miss. While they are summed up, `mean` and `variance` are sums
+ * of distances from `first`, an entry of the column, and of their squares: squares of the entries themselves would cancel
+ * where a column is far from zero. */
+typedef struct {
+    double mean, variance, weight, first;
+} EntryMoments;
+
 /* Coordinates are (n_features + 1) x n_targets as on dense rows, the intercept last. Columns are not centred: that would touch
  * all coordinates in each step. */
 typedef struct {
@@ -62,10 +69,9 @@ typedef struct {
     void (*backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
     /* Predicts like `forward` with other coefficients, one per coordinate; records nothing. */
     void (*predict)(const CSRModel *model, const double *coef, const uint32_t *rows, ptrdiff_t n, double *z);
-    /* Weighted mean square of each column's entries that are not zero. `weight` has a number per row of the data, or is NULL.
-     * `square`: n_features; `total`: n_features, the sum of their weights. */
-    void (*mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *weight, double *square,
-                        double *total);
+    /* Weighted moments of each column's entries that are not zero: n_features. `weight` has a number per row of the data, or
+     * is NULL. */
+    void (*moments)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *weight, EntryMoments *moments);
 } CSROperations;
 
 extern const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, csr_double_int64;

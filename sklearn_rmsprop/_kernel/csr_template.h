@@ -122,28 +122,38 @@ static void NAME(predict)(const CSRModel *model, const double *coef, const uint3
         NAME(predict_targets)(model, model->n_targets, coef, rows, n, z);
 }
 
-static void NAME(mean_square)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n,
-                              const double *weight, double *restrict square, double *restrict total)
+static void NAME(moments)(const CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *row_weight,
+                          EntryMoments *restrict moments)
 {
     const INDEX *indptr = model->indptr, *indices = model->indices;
     const DATA *data = model->data;
-    memset(square, 0, (size_t)model->n_features * sizeof(double));
-    memset(total, 0, (size_t)model->n_features * sizeof(double));
+    INDEX stop = 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        stop = indptr[rows[i] + 1] > stop ? indptr[rows[i] + 1] : stop;
+    memset(moments, 0, (size_t)model->n_features * sizeof *moments);
     for (ptrdiff_t i = 0; i < n; i++) {
-        const double v = weight == NULL ? 1 : weight[rows[i]];
+        const double of_row = row_weight == NULL ? 1 : row_weight[rows[i]];
         for (INDEX q = indptr[rows[i]]; q < indptr[rows[i] + 1]; q++) {
-            const double x = data[q];
-            square[indices[q]] += v * x * x;
-            total[indices[q]] += x != 0 ? v : 0;
+            EntryMoments *m = moments + indices[q];
+            PREFETCH(moments + indices[q + ENTRIES_AHEAD < stop ? q + ENTRIES_AHEAD : q]);
+            const double x = data[q], v = x != 0 ? of_row : 0, first = m->weight > 0 ? m->first : x, distance = x - first;
+            m->mean += v * distance;
+            m->variance += v * distance * distance;
+            m->weight += v;
+            m->first = first;
         }
     }
-    for (ptrdiff_t j = 0; j < model->n_features; j++)
-        square[j] = total[j] > 0 ? square[j] / total[j] : 0;
+    for (EntryMoments *m = moments; m < moments + model->n_features; m++) {
+        const double weight = m->weight > 0 ? m->weight : 1, distance = m->mean / weight;
+        const double variance = m->variance / weight - distance * distance;
+        m->mean = m->first + distance;
+        m->variance = variance < 0 ? 0 : variance;
+    }
 }
 
 const CSROperations NAME(csr) = {
     .forward = NAME(forward),
     .backward = NAME(backward),
     .predict = NAME(predict),
-    .mean_square = NAME(mean_square),
+    .moments = NAME(moments),
 };
