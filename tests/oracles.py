@@ -88,8 +88,7 @@ def null(y, *, loss, delta=1.0, quantile=0.5, sample_weight=None, **_penalty):
     changes sign, to the last bit, whether or not it is continuous there.
     """
     low, high = np.min(y) - delta, np.max(y) + delta
-    for _ in range(200):
-        middle = (low + high) / 2
+    while low < (middle := (low + high) / 2) < high:
         slope = _slopes(y - middle, loss, delta, quantile)
         if np.average(slope, weights=sample_weight) > 0:
             low = middle
