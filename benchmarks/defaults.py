@@ -46,8 +46,8 @@ SEEDS = range(3)
 
 SETTINGS = (
     {},
-    {"learning_rate": 0.01},
-    {"learning_rate": 0.3},
+    {"learning_rate": 0.02},
+    {"learning_rate": 0.5},
     {"decay_rate": 0.9},
     {"decay_rate": 0.99},
     {"decay_rate": 0.999},

@@ -133,10 +133,10 @@ FOR_ILL_CONDITIONED = (
 )
 FOR_MANY_COLUMNS = (
     rmsprop(),
-    rmsprop(learning_rate=0.01),
-    rmsprop(learning_rate=0.001),
-    rmsprop(batch_size=None),
-    rmsprop(learning_rate=0.01, batch_size=None),
+    rmsprop(learning_rate=0.02),
+    rmsprop(learning_rate=2.0),
+    rmsprop(penalty="l2", alpha=0.1),
+    rmsprop(penalty="l2", alpha=1.0),
     LEAST_SQUARES,
 )
 FOR_FEW_ROWS = (
@@ -147,15 +147,15 @@ FOR_FEW_ROWS = (
     rmsprop(batch_size=None),
     LEAST_SQUARES,
 )
-FOR_CSR_WITH_MEAN = (rmsprop(), rmsprop(momentum=0.9), rmsprop(to_dense))
+FOR_CSR_WITH_MEAN = (rmsprop(), rmsprop(to_dense))
 FOR_ONE_HOT = tuple(
     rmsprop(convert, **params)
     for convert in (to_dense, unchanged)
-    for params in ({}, {"learning_rate": 0.01}, {"decay_rate": 0.99}, {"decay_rate": 0.999})
+    for params in ({}, {"learning_rate": 0.02}, {"decay_rate": 0.99}, {"decay_rate": 0.999})
 )
 FOR_HEAVY_TAILS = (
     rmsprop(),
-    rmsprop(learning_rate=0.01),
+    rmsprop(learning_rate=0.02),
     rmsprop(decay_rate=0.99),
     rmsprop(batch_size=256),
     LEAST_SQUARES,

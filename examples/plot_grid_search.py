@@ -38,7 +38,7 @@ print(f"{X_train.shape[0]} rows, {X_train.shape[1]} columns")
 # pipeline are named: first the step, then two underscores. Five decay rates times six learning rates, three fits each.
 
 decay_rates = [0.9, 0.97, 0.99, 0.999, "auto"]
-learning_rates = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
+learning_rates = [0.006, 0.02, 0.06, 0.2, 0.6, 2.0]
 
 pipeline = make_pipeline(StandardScaler(), RMSpropRegressor(random_state=0))
 grid = {"rmspropregressor__decay_rate": decay_rates, "rmspropregressor__learning_rate": learning_rates}

@@ -3,9 +3,11 @@
 import os
 
 import pytest
+import sklearn
 from configurations import CONFIGURATIONS
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from sklearn_rmsprop import RMSpropRegressor
 
@@ -28,6 +30,13 @@ DENSE_CONFIGURATIONS = [{"whiten": True}, {"whiten": True, "penalty": "l2", "alp
     [RMSpropRegressor(**parameters) for parameters in [*CONFIGURATIONS.values(), *DENSE_CONFIGURATIONS]]
 )
 def test_scikit_learns_checks(estimator, check):
+    # before scikit-learn 1.7 this check does not ask the tags whether sparse data is accepted
+    if (
+        estimator.whiten is True
+        and "equivalence_on_sparse_data" in str(check)
+        and parse_version(sklearn.__version__) < parse_version("1.7")
+    ):
+        pytest.skip("whiten=True is for dense data")
     check(estimator)
 
 

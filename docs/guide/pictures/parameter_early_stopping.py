@@ -10,7 +10,7 @@ from sklearn_rmsprop import RMSpropRegressor
 X, y = load_diabetes(return_X_y=True)
 X = PolynomialFeatures(3, include_bias=False).fit_transform(X / X.std(axis=0))
 model = RMSpropRegressor(
-    learning_rate=1e-4, early_stopping=True, validation_fraction=0.3, tol=0, n_iter_no_change=15, random_state=0
+    learning_rate=2e-3, early_stopping=True, validation_fraction=0.3, tol=0, n_iter_no_change=15, random_state=0
 )
 model.fit(X, y)
 epochs = model.n_iter_ / len(model.loss_curve_) * np.arange(1, len(model.loss_curve_) + 1)

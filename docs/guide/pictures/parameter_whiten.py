@@ -20,7 +20,7 @@ a, b = np.meshgrid(np.linspace(-0.7, 5, 200), np.linspace(-3, 1.7, 200))
 off = np.stack([a - best[0], b - best[1]])
 excess = np.einsum("iab,ij,jab->ab", off, correlation, off)
 for ax, whiten, color in zip(axes, (False, True), (RED, BLUE), strict=True):
-    model = RMSpropRegressor(whiten=whiten, learning_rate=0.03, average=False, batch_size=BATCH, shuffle=False)
+    model = RMSpropRegressor(whiten=whiten, learning_rate=0.04, average=False, batch_size=BATCH, shuffle=False)
     path = [np.zeros(2)]
     for first in range(0, len(X), BATCH):
         path.append(model.partial_fit(X[first : first + BATCH], y[first : first + BATCH]).coef_)
