@@ -384,8 +384,7 @@ def _robust_unit(
     origin = at(target_quantile)
     median = origin if target_quantile == 0.5 else at(0.5)
     distance = _finite(median_distance(values, weight, median))
-    unit = _unit_or_one(distance, np.abs(origin), ROUNDINGS * np.finfo(np.float64).eps * magnitude)
-    return origin, unit, magnitude
+    return origin, _unit_or_one(distance, np.abs(origin), _rounding_of_columns(magnitude)), magnitude
 
 
 def _unit_or_one(unit: np.ndarray, magnitude: np.ndarray, rounding: np.ndarray | float = 0.0) -> np.ndarray:
