@@ -8,6 +8,7 @@ from scipy import sparse
 
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._kernel._moments import squared_norms as squared_norms_of_rows
 from sklearn_rmsprop._statistics import is_shared
 
 # A row is outlying if its norm exceeds this multiple of the root mean square norm of all rows: 6 and 10 are as good
@@ -17,7 +18,7 @@ OUTLYING = 4
 # The most rows that are in every batch: they cost as much as other rows of the batch. One default batch.
 MOST_CERTAIN = 32
 
-# Values of X that are turned into norms at a time, which bounds the memory for it.
+# Values of a sparse X that are turned into norms at a time, which bounds the memory for it.
 VALUES_AT_ONCE = 1 << 18
 
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
@@ -123,18 +124,17 @@ def largest_squared_target(data: TrainingData, coordinates: Coordinates) -> np.n
 def squared_norms(data: TrainingData, coordinates: Coordinates) -> np.ndarray:
     """The squared norm of each selected row in units of its columns."""
     X: Any = data.X
+    inverse_unit = 1 / coordinates.x_unit
+    if not sparse.issparse(X):
+        mean = np.zeros(X.shape[1]) if coordinates.x_mean is None else coordinates.x_mean
+        return squared_norms_of_rows(X, data.rows, mean, inverse_unit)
     result = np.empty(len(data.rows))
     every = len(data.rows) == X.shape[0]
     n_at_once = max(1, VALUES_AT_ONCE * X.shape[0] // max(1, data.n_values))
-    inverse_unit = 1 / coordinates.x_unit
     for first in range(0, len(result), n_at_once):
         part = slice(first, first + n_at_once)
         block = X[part] if every else X[data.rows[part]]
-        if sparse.issparse(block):
-            scaled = block.data * inverse_unit[block.indices]
-            row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-            result[part] = np.bincount(row, scaled * scaled, minlength=block.shape[0])
-        else:
-            scaled = block * inverse_unit if coordinates.x_mean is None else (block - coordinates.x_mean) * inverse_unit
-            result[part] = np.einsum("ij,ij->i", scaled, scaled)
+        scaled = block.data * inverse_unit[block.indices]
+        row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        result[part] = np.bincount(row, scaled * scaled, minlength=block.shape[0])
     return result

@@ -37,18 +37,17 @@ STORAGE_FORMAT = 1
 class FittedModel:
     """Mixin of the estimator with all that reads and writes the fitted attributes.
 
-    Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_epochs`, the epochs
-    done at each point of `loss_curve_`, `_flat`, whether `coef_` is one-dimensional, `_set_coefficients`, the
-    fingerprint of `coef_` and `intercept_` as they were set, and `_statistics`, those of all rows so far while
-    `partial_fit` still waits for more to make a basis of.
+    Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_flat`, whether
+    `coef_` is one-dimensional, `_set_coefficients`, the fingerprint of `coef_` and `intercept_` as they were set, and
+    `_statistics`, those of all rows so far while `partial_fit` still waits for more to make a basis of.
     """
 
     coef_: Any
     intercept_: Any
     loss_curve_: list[float]
+    evaluation_epochs_: list[float]
     momentum: float
     centered: bool
-    _epochs: list[int]
     _flat: bool
     _state: State
     _coordinates: Coordinates
@@ -101,7 +100,7 @@ class FittedModel:
         self.n_iter_ = history.n_iter
         self.t_ = state.t
         self.loss_curve_ = history.loss_curve
-        self._epochs = history.epochs
+        self.evaluation_epochs_ = history.epochs
         self._coordinates = coordinates
         self._state = state.without_unused(momentum=self.momentum, centered=self.centered)
         self._flat = flat
@@ -165,7 +164,8 @@ class FittedModel:
         if "_state" in stored:
             stored["_format"] = STORAGE_FORMAT
             stored["_state"] = self._state.copy()
-            stored["loss_curve_"], stored["_epochs"] = self.loss_curve_[:], self._epochs[:]
+            for name in ("loss_curve_", "evaluation_epochs_"):
+                stored[name] = getattr(self, name)[:]
             stored["coef_"], stored["intercept_"] = copy(self.coef_), copy(self.intercept_)
             if self._fingerprint(self._state) == self._set_coefficients:
                 del stored["coef_"]

@@ -187,9 +187,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         anew; to go on with those, use `partial_fit`.
 
     verbose : int, default=0
-        1 or more prints a table with a line for each evaluation, and why the fit stopped: the epochs so far, the loss
-        (as in `loss_curve_`), the share of the null loss that is explained, with `early_stopping` the validation score,
-        and the seconds so far.
+        1 or more prints a table with a line for each evaluation, and at least one for each epoch, and why the fit
+        stopped: the epochs so far, the loss (as in `loss_curve_`), the share of the null loss that is explained, with
+        `early_stopping` the validation score, and the seconds so far.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Intercept.
 
     n_iter_ : int
-        Epochs run, each call of `partial_fit` counting as one.
+        Epochs begun, each call of `partial_fit` counting as one.
 
     t_ : int
         Update steps done; with `early_stopping` up to the evaluation with the best score.
@@ -210,6 +210,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 if
         rows are long) the loss is that of a sample. In the units of the loss: those of `y`, squared with the
         squared losses and "huber".
+
+    evaluation_epochs_ : list of float
+        Epochs done at each evaluation. With more than 32,000 rows (in batches of 32) the loss is first evaluated inside
+        the first epoch; with fewer than 3200 only after several epochs, unless ``tol=None``.
 
     validation_scores_ : list of float
         With `early_stopping`, the share of the held-out rows' null loss that is explained at each evaluation: 1 - loss
@@ -537,7 +541,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             generator = seed_generator(check_random_state(self.random_state))
             state, before = engine.start(data, coordinates, settings, generator), History()
         else:
-            before = History(self._epochs, self.loss_curve_)
+            before = History(self.evaluation_epochs_, self.loss_curve_)
             for name, n, columns, unit in (
                 ("X", data.X.shape[1], "features", coordinates.x_unit),
                 ("y", data.y.shape[1], "targets", coordinates.y_unit),
@@ -547,7 +551,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             coordinates, state, self._statistics = next_coordinates(
                 data, settings, coordinates, state, self._statistics
             )
-        monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
+        monitor = VerboseMonitor(before.n_epochs) if self.verbose else Monitor()
         n_steps = state.t
         state, history = engine.train_one_pass(data, coordinates, settings, state, monitor)
         self._set_fitted(coordinates, state, history, flat=data.flat, before=before)
