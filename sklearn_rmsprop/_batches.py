@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._kernel._moments import squared_norms as squared_norms_of_rows
+from sklearn_rmsprop._objective import LossKind
 from sklearn_rmsprop._statistics import is_shared
 
 # A row is outlying if its norm exceeds this multiple of the root mean square norm of all rows: 6 and 10 are as good
@@ -22,6 +23,11 @@ MOST_CERTAIN = 32
 VALUES_AT_ONCE = 1 << 18
 
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
+
+# Up to so many rows are all in one batch: exact gradients then lead to the optimum within 1000 steps, while the noise of
+# batches of 32 leaves some of the loss. Not so with more columns than rows, with ill-conditioned columns that are not
+# whitened, and with losses that grow linearly: there the more numerous steps of small batches come nearer.
+MOST_IN_ONE_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,9 @@ def make_batches(
     data: TrainingData,
     coordinates: Coordinates,
     batch_size: int | str | None,
+    loss: LossKind,
     *,
-    with_target: bool,
+    is_well_conditioned: bool,
     in_stream: bool,
 ) -> Batches:
     """The batches for a parameter `batch_size`.
@@ -56,17 +63,21 @@ def make_batches(
     coordinates : Coordinates
     batch_size : int, "auto" or None
         None: all rows. "auto": by rule, with rows of outlying norm in every batch.
-    with_target : bool
-        Whether the norm of a row includes its target: with a robust loss, no target outweighs others.
+    loss : LossKind
+    is_well_conditioned : bool
+        Whether the columns are not correlated, or decorrelated by the coordinates if need be.
     in_stream : bool
         Whether these are the rows of one call of many.
     """
-    n_rows = len(data.rows)
+    n_rows, n_features = len(data.rows), data.X.shape[1]
+    few_rows = is_well_conditioned and n_features <= n_rows <= MOST_IN_ONE_BATCH
+    if batch_size == "auto" and few_rows and not (in_stream or loss.robust):
+        batch_size = None
     if not isinstance(batch_size, str):
         return Batches(min(batch_size or n_rows, n_rows), data.rows, None)
     is_whitened = coordinates.basis is not None
-    size = choose_batch_size(data.X.shape[1], is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
-    certain = outlying_rows(data, coordinates, with_target=with_target)
+    size = choose_batch_size(n_features, is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
+    certain = outlying_rows(data, coordinates, with_target=not loss.robust)
     if len(certain) == 0:
         return Batches(min(size, n_rows), data.rows, None)
     drawn = np.setdiff1d(data.rows, certain, assume_unique=True)
@@ -96,9 +107,12 @@ def choose_batch_size(n_features: int, *, is_whitened: bool, n_rows: int | None)
 def outlying_rows(data: TrainingData, coordinates: Coordinates, *, with_target: bool) -> np.ndarray:
     """The numbers of the rows that outweigh their batch: a few of outlying norm, in ascending order.
 
-    The norm is that of the standardised row (and its largest target), times the root of its weight. Such a row decides
-    the optimum in some direction, but is in one batch an epoch: its gradient is a rare shock, whose effect on an
-    adaptive step is not its share of the mean. Survey sampling takes such units with certainty (Cochran, 1977, ch. 5).
+    The norm is that of the standardised row, times the root of its weight. With `with_target` it includes the largest
+    target of the row. (With a robust loss, no target outweighs others.)
+
+    Such a row decides the optimum in some direction, but is in one batch an epoch: its gradient is a rare shock, whose
+    effect on an adaptive step is not its share of the mean. Survey sampling takes such units with certainty (Cochran,
+    1977, ch. 5).
     """
     with np.errstate(over="ignore"):  # numbers that overflow here overflow in training, which says so
         square = squared_norms(data, coordinates)

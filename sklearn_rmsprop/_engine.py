@@ -116,9 +116,16 @@ def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in
 
     `in_stream`: whether these are the rows of one call of many.
     """
+    is_well_conditioned = settings.may_whiten(data) or data.X.shape[1] == 1
     data = data_for_kernel(data, coordinates)
-    with_target = not settings.objective.kind.robust
-    batches = make_batches(data, coordinates, settings.batch_size, with_target=with_target, in_stream=in_stream)
+    batches = make_batches(
+        data,
+        coordinates,
+        settings.batch_size,
+        settings.objective.kind,
+        is_well_conditioned=is_well_conditioned,
+        in_stream=in_stream,
+    )
     return make_problem(
         data,
         coordinates,

@@ -98,6 +98,7 @@ class FittedModel:
         elif history.validation_scores is not None:
             self.validation_scores_ = history.validation_scores
         self.n_iter_ = history.n_iter
+        self.batch_size_ = history.batch_size
         self.t_ = state.t
         self.loss_curve_ = history.loss_curve
         self.evaluation_epochs_ = history.epochs

@@ -6,7 +6,7 @@ Only monitors may hold the estimator: the engine does not know it.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -25,11 +25,13 @@ class History:
     epochs : epochs done at each evaluation of the loss, with fractions
     loss_curve : the objective there, in the user's units
     validation_scores : the score of held-out rows there; None without such rows
+    batch_size : rows that were drawn for a batch
     """
 
     epochs: list[float] = field(default_factory=list)
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] | None = None
+    batch_size: int = 0
 
     @property
     def n_epochs(self) -> float:
@@ -56,14 +58,19 @@ class History:
     def copy(self) -> "History":
         """A history with lists of its own."""
         scores = self.validation_scores
-        return History(self.epochs[:], self.loss_curve[:], None if scores is None else scores[:])
+        return replace(
+            self,
+            epochs=self.epochs[:],
+            loss_curve=self.loss_curve[:],
+            validation_scores=None if scores is None else scores[:],
+        )
 
     def then(self, later: "History") -> "History":
         """This run and a later one. Extends the lists in place, so that a long stream costs no copies."""
         n_before = self.n_epochs
         self.epochs.extend([n_before + epoch for epoch in later.epochs])
         self.loss_curve.extend(later.loss_curve)
-        return History(self.epochs, self.loss_curve, later.validation_scores)
+        return replace(later, epochs=self.epochs, loss_curve=self.loss_curve)
 
 
 class Monitor:

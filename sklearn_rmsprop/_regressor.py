@@ -22,6 +22,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
+from sklearn_rmsprop._training import train
 from sklearn_rmsprop._validation import hold_out, make_held_out
 
 
@@ -104,10 +105,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         last iterate.
 
     batch_size : int, "auto" or None, default="auto"
-        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": 32,
-        or with more than 50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of
-        outlying norm (more than 4 times the root mean square, times the root of the weight) are then in every batch,
-        weighted so that the gradient stays unbiased: in one batch an epoch, such a row would be a shock.
+        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": in
+        `fit` all rows of dense data if there are at most 500, and no fewer than columns, with a loss that is not robust
+        and where `whiten="auto"` may whiten. Otherwise 32, or with more than 50 whitened columns a power of two up to
+        256, if that leaves 16 batches. At most 32 rows of outlying norm (more than 4 times the root mean square, times
+        the root of the weight) are then in every batch, weighted so that the gradient stays unbiased: in one batch an
+        epoch, such a row would be a shock.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
@@ -119,9 +122,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         this has happened to each of them.
 
     n_iter_no_change : int, default=5
-        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch, or where
-        epochs are short after at least 100 steps, on at most 4096 rows (1024 if rows are long). When these show no
-        improvement, the loss on all rows decides.
+        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch. Where epochs
+        are shorter than 100 steps, it is after as many epochs as make 100 steps; where they are longer than 1000 steps,
+        after 1000 steps, and then each time their number has grown by a fifth. It is that of at most 4096 rows (1024 if
+        rows are long). When these show no improvement, the loss of up to 65,536 rows decides.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -201,6 +205,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     n_iter_ : int
         Epochs begun, each call of `partial_fit` counting as one.
+
+    batch_size_ : int
+        Rows drawn for each batch of the last call, as `batch_size` and the data have determined it.
 
     t_ : int
         Update steps done; with `early_stopping` up to the evaluation with the best score.
@@ -522,7 +529,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
         monitor = Monitors(monitors)
         problem = engine.pose(data, coordinates, settings)
-        state, history, reason = engine.train(problem, state, settings, monitor, held_out)
+        state, history, reason = train(problem, state, settings, monitor, held_out)
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
         coef = self.coef_.reshape(data.y.shape[1], -1).T
@@ -549,7 +556,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 if n != len(unit):
                     raise ValueError(f"{name} must have {len(unit)} {columns}, as in the first call; got {n}.")
             coordinates, state, self._statistics = next_coordinates(
-                data, settings, coordinates, state, self._statistics
+                data, settings, coordinates, state, self._statistics, len(before.epochs)
             )
         monitor = VerboseMonitor(before.n_epochs) if self.verbose else Monitor()
         n_steps = state.t

@@ -120,7 +120,8 @@ def train(
     monitor = Monitor() if monitor is None else monitor
     stopping, steps_per_epoch = stopping_rule(problem, settings, held_out), problem.steps_per_epoch
     state = problem.state_on_rows(state)
-    run = Run(problem, settings, held_out, state, state, History(validation_scores=None if held_out is None else []))
+    history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.size)
+    run = Run(problem, settings, held_out, state, state, history)
     inside_epochs = settings.tol is not None
     each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)
     monitor.start(

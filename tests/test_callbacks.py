@@ -84,7 +84,7 @@ def problem(n_rows=500, n_targets=None):
 
 
 def regressor(**parameters):
-    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "random_state": 0} | parameters)
+    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "batch_size": 32, "random_state": 0} | parameters)
 
 
 def assert_same_model(one, other):

@@ -36,7 +36,7 @@ def problem(n_rows=500, n_features=4):
 
 
 def regressor(**parameters):
-    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "random_state": 0} | parameters)
+    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "batch_size": 32, "random_state": 0} | parameters)
 
 
 def legend_of(ax):
@@ -52,7 +52,7 @@ def epochs_of(model):
 
 def test_evaluations_are_drawn_at_their_epochs():
     assert epochs_of(regressor(max_iter=3).fit(*problem(500))) == [1, 2, 3]
-    model = RMSpropRegressor(random_state=0).fit(*problem(500))
+    model = RMSpropRegressor(batch_size=32, random_state=0).fit(*problem(500))
     assert epochs_of(model)[:3] == [7, 14, 21]
     assert epochs_of(model)[-1] == model.n_iter_
     model = RMSpropRegressor(random_state=0).fit(*problem(50_000))

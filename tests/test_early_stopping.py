@@ -41,7 +41,8 @@ def split(n_rows=N_ROWS, seed=0):
 
 def stopping(loss="squared_error", **parameters):
     options = (KINKED | SMOOTH)[loss]
-    return RMSpropRegressor(loss, **{"early_stopping": True, "random_state": 0, **options, **parameters})
+    fixed = {"early_stopping": True, "random_state": 0, "batch_size": 32}
+    return RMSpropRegressor(loss, **fixed | options | parameters)
 
 
 @every_container
@@ -70,7 +71,7 @@ def test_it_is_the_fit_of_the_other_rows(container):
     """With the best epoch the last: the same rows, in the same order, and the same units."""
     X, y = problem()
     kept, _ = split()
-    parameters = {"tol": None, "max_iter": 1, "shuffle": False}
+    parameters = {"batch_size": 32, "tol": None, "max_iter": 1, "shuffle": False}
     held_out = stopping(**parameters).fit(container(X), y)
     kept_only = RMSpropRegressor(**parameters).fit(container(X[np.sort(kept)]), y[np.sort(kept)])
     # dense sums over the same rows, at other places in memory

@@ -26,7 +26,7 @@ def problem(n_rows=500, seed=0):
 @pytest.mark.parametrize("n_rows", [10, 500, 5000])
 def test_tol_none_runs_exactly_max_iter_epochs(n_rows):
     X, y = problem(n_rows)
-    model = RMSpropRegressor(tol=None, max_iter=23).fit(X, y)
+    model = RMSpropRegressor(tol=None, batch_size=32, max_iter=23).fit(X, y)
     assert model.n_iter_ == 23
     assert model.t_ == 23 * -(-n_rows // 32)
 
@@ -34,7 +34,7 @@ def test_tol_none_runs_exactly_max_iter_epochs(n_rows):
 def test_the_loss_is_evaluated_after_epochs_or_a_hundred_steps_or_inside_epochs():
     """5000 rows are 157 steps, 500 rows 16, 32 rows one, and 200,000 rows 6250."""
     for n_rows, epochs in [(5000, range(1, 13)), (500, [7, 12]), (32, [12])]:
-        model = RMSpropRegressor(tol=1e-300, max_iter=12, n_iter_no_change=100)
+        model = RMSpropRegressor(tol=1e-300, batch_size=32, max_iter=12, n_iter_no_change=100)
         with pytest.warns(ConvergenceWarning):
             model.fit(*problem(n_rows))
         assert model.evaluation_epochs_ == list(epochs)
@@ -189,7 +189,7 @@ def test_a_callable_schedule_is_the_named_one(name, container):
         asked.extend(t)
         return make_schedule(name, 0.2, n_steps)(t)
 
-    parameters = {"max_iter": 3, "tol": None, "random_state": 0, "momentum": 0.5}
+    parameters = {"batch_size": 32, "max_iter": 3, "tol": None, "random_state": 0, "momentum": 0.5}
     called = RMSpropRegressor(schedule=schedule, **parameters).fit(container(X), y)
     named = RMSpropRegressor(schedule=name, **parameters).fit(container(X), y)
     np.testing.assert_array_equal(called.coef_, named.coef_)
