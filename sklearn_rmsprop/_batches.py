@@ -9,7 +9,6 @@ from scipy import sparse
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._kernel._moments import squared_norms as squared_norms_of_rows
-from sklearn_rmsprop._objective import LossKind
 from sklearn_rmsprop._statistics import is_shared
 
 # A row is outlying if its norm exceeds this multiple of the root mean square norm of all rows: 6 and 10 are as good
@@ -24,9 +23,8 @@ VALUES_AT_ONCE = 1 << 18
 
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 
-# Up to so many rows are all in one batch: exact gradients then lead to the optimum within 1000 steps, while the noise of
-# batches of 32 leaves some of the loss. Not so with more columns than rows, with ill-conditioned columns that are not
-# whitened, and with losses that grow linearly: there the more numerous steps of small batches come nearer.
+# Up to so many rows are all in one batch, where exact gradients suit the fit (`Settings.suits_exact_gradients`) and
+# there are no more columns than rows: within 1000 steps they lead to the optimum; batches of 32 leave some of the loss.
 MOST_IN_ONE_BATCH = 500
 
 
@@ -50,9 +48,9 @@ def make_batches(
     data: TrainingData,
     coordinates: Coordinates,
     batch_size: int | str | None,
-    loss: LossKind,
     *,
-    is_well_conditioned: bool,
+    with_target: bool,
+    exact: bool,
     in_stream: bool,
 ) -> Batches:
     """The batches for a parameter `batch_size`.
@@ -63,21 +61,21 @@ def make_batches(
     coordinates : Coordinates
     batch_size : int, "auto" or None
         None: all rows. "auto": by rule, with rows of outlying norm in every batch.
-    loss : LossKind
-    is_well_conditioned : bool
-        Whether the columns are not correlated, or decorrelated by the coordinates if need be.
+    with_target : bool
+        Whether the norm of a row includes its target: with a robust loss, no target outweighs others.
+    exact : bool
+        Whether exact gradients suit the fit.
     in_stream : bool
         Whether these are the rows of one call of many.
     """
     n_rows, n_features = len(data.rows), data.X.shape[1]
-    few_rows = is_well_conditioned and n_features <= n_rows <= MOST_IN_ONE_BATCH
-    if batch_size == "auto" and few_rows and not (in_stream or loss.robust):
+    if batch_size == "auto" and exact and not in_stream and n_features <= n_rows <= MOST_IN_ONE_BATCH:
         batch_size = None
     if not isinstance(batch_size, str):
         return Batches(min(batch_size or n_rows, n_rows), data.rows, None)
     is_whitened = coordinates.basis is not None
     size = choose_batch_size(n_features, is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
-    certain = outlying_rows(data, coordinates, with_target=not loss.robust)
+    certain = outlying_rows(data, coordinates, with_target=with_target)
     if len(certain) == 0:
         return Batches(min(size, n_rows), data.rows, None)
     drawn = np.setdiff1d(data.rows, certain, assume_unique=True)

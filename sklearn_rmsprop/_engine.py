@@ -116,14 +116,14 @@ def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in
 
     `in_stream`: whether these are the rows of one call of many.
     """
-    is_well_conditioned = settings.may_whiten(data) or data.X.shape[1] == 1
+    exact = settings.suits_exact_gradients(data)
     data = data_for_kernel(data, coordinates)
     batches = make_batches(
         data,
         coordinates,
         settings.batch_size,
-        settings.objective.kind,
-        is_well_conditioned=is_well_conditioned,
+        with_target=not settings.objective.kind.robust,
+        exact=exact,
         in_stream=in_stream,
     )
     return make_problem(

@@ -106,11 +106,11 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     batch_size : int, "auto" or None, default="auto"
         Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": in
-        `fit` all rows of dense data if there are at most 500, and no fewer than columns, with a loss that is not robust
-        and where `whiten="auto"` may whiten. Otherwise 32, or with more than 50 whitened columns a power of two up to
-        256, if that leaves 16 batches. At most 32 rows of outlying norm (more than 4 times the root mean square, times
-        the root of the weight) are then in every batch, weighted so that the gradient stays unbiased: in one batch an
-        epoch, such a row would be a shock.
+        `fit` all rows of dense data, if there are at most 500 and no fewer than columns, the loss is not robust,
+        `whiten="auto"` may whiten, and `max_iter` such steps can lead to the optimum. Otherwise 32, or with more than
+        50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of outlying norm (more
+        than 4 times the root mean square, times the root of the weight) are then in every batch, weighted so that the
+        gradient stays unbiased: in one batch an epoch, such a row would be a shock.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
@@ -123,9 +123,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     n_iter_no_change : int, default=5
         Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch. Where epochs
-        are shorter than 100 steps, it is after as many epochs as make 100 steps; where they are longer than 1000 steps,
-        after 1000 steps, and then each time their number has grown by a fifth. It is that of at most 4096 rows (1024 if
-        rows are long). When these show no improvement, the loss of up to 65,536 rows decides.
+        are shorter than 100 steps, it is after as many epochs as make 100 steps; where they are longer than 1000 steps
+        (of 32,000 rows at least), after so many, and then each time their number has grown by a fifth. It is that of at
+        most 4096 rows (1024 if rows are long). When these show no improvement, the loss of up to 65,536 rows decides.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -556,7 +556,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 if n != len(unit):
                     raise ValueError(f"{name} must have {len(unit)} {columns}, as in the first call; got {n}.")
             coordinates, state, self._statistics = next_coordinates(
-                data, settings, coordinates, state, self._statistics, len(before.epochs)
+                data, settings, coordinates, state, self._statistics, n_calls=len(before.epochs)
             )
         monitor = VerboseMonitor(before.n_epochs) if self.verbose else Monitor()
         n_steps = state.t

@@ -10,9 +10,10 @@ import numpy as np
 # at least so many steps apart. With 50, fits of few rows ended with a larger excess loss.
 FEWEST_STEPS = 100
 
-# On large data the loss is evaluated inside epochs: after so many steps, and then whenever their number has grown by
-# this share. The averaged iterate needs more steps in proportion to those done before it can have improved much.
-FEWEST_STEPS_IN_EPOCH, GROWTH = 1000, 0.2
+# On large data the loss is evaluated inside epochs: after so many steps of at least so many rows in all, and then
+# whenever their number has grown by this share: the averaged iterate needs more steps in proportion to those done
+# before it can have improved much. The fewer rows in a step, the noisier it is, and the more steps it takes.
+FEWEST_STEPS_INSIDE, FEWEST_ROWS_INSIDE, GROWTH = 1000, 32_000, 0.2
 
 Reason = Literal["converged", "validation", "callback", "max_iter"]
 
@@ -42,18 +43,26 @@ LONGEST_FIRST_STAGE = 0.3
 STEPS_PER_UNEXPLAINED = 2.0
 
 
-def steps_to_next_evaluation(n_steps_done: int, steps_per_epoch: int, inside_epochs: bool) -> int:
-    """After how many more steps to evaluate the loss: after an epoch, or several short ones, or inside a long one."""
-    if steps_per_epoch <= FEWEST_STEPS_IN_EPOCH or not inside_epochs:
+def fewest_steps_inside(batch_size: int) -> int:
+    """How many steps to make before an evaluation inside an epoch."""
+    return max(FEWEST_STEPS_INSIDE, math.ceil(FEWEST_ROWS_INSIDE / batch_size))
+
+
+def steps_to_next_evaluation(n_steps_done: int, steps_per_epoch: int, fewest_inside: float) -> int:
+    """After how many more steps to evaluate the loss: after an epoch, or several short ones, or inside a long one.
+
+    `fewest_inside`: how many at least to make inside an epoch; infinity: only its end counts.
+    """
+    if steps_per_epoch <= fewest_inside:
         return steps_per_epoch * math.ceil(FEWEST_STEPS / steps_per_epoch)
-    return min(max(FEWEST_STEPS_IN_EPOCH, int(GROWTH * n_steps_done)), steps_per_epoch)
+    return min(max(int(fewest_inside), int(GROWTH * n_steps_done)), steps_per_epoch)
 
 
-def count_evaluations(n_steps: int, steps_per_epoch: int, inside_epochs: bool) -> int:
+def count_evaluations(n_steps: int, steps_per_epoch: int, fewest_inside: float) -> int:
     """How often the loss is evaluated in so many steps, at the end included."""
     n_done = n_evaluations = 0
     while n_done < n_steps:
-        interval = steps_to_next_evaluation(n_done, steps_per_epoch, inside_epochs)
+        interval = steps_to_next_evaluation(n_done, steps_per_epoch, fewest_inside)
         if interval >= steps_per_epoch:  # and stays so
             return n_evaluations + math.ceil((n_steps - n_done) / interval)
         n_done += interval

@@ -35,6 +35,7 @@ def next_coordinates(
     coordinates: Coordinates,
     state: State,
     statistics: Statistics | None,
+    *,
     n_calls: int,
 ) -> tuple[Coordinates, State, Statistics | None]:
     """The coordinates for a further call of a stream, the state in them, and the statistics if more rows are needed.

@@ -17,6 +17,7 @@ from sklearn_rmsprop._stopping import (
     Reason,
     Stopping,
     count_evaluations,
+    fewest_steps_inside,
     steps_to_next_evaluation,
 )
 from sklearn_rmsprop._validation import HeldOut
@@ -122,15 +123,15 @@ def train(
     state = problem.state_on_rows(state)
     history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.size)
     run = Run(problem, settings, held_out, state, state, history)
-    inside_epochs = settings.tol is not None
+    fewest_inside = math.inf if settings.tol is None else fewest_steps_inside(problem.batches.size)
     each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)
     monitor.start(
-        settings.max_iter if each_epoch else count_evaluations(run.n_steps_left, steps_per_epoch, inside_epochs),
+        settings.max_iter if each_epoch else count_evaluations(run.n_steps_left, steps_per_epoch, fewest_inside),
         lambda: problem.in_user_units(problem.null_loss(problem.evaluation_rows)),
     )
     while stopping.reason is None:
         rate_factor = stopping.rate_factor
-        n_steps = min(run.n_steps_left, steps_to_next_evaluation(run.n_steps, steps_per_epoch, inside_epochs))
+        n_steps = min(run.n_steps_left, steps_to_next_evaluation(run.n_steps, steps_per_epoch, fewest_inside))
         end = run.n_steps + n_steps
         if each_epoch:
             watched = run if settings.tol is None else run.aside()

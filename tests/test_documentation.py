@@ -148,7 +148,7 @@ def test_path_of_the_estimator_is_that_of_its_fit(demo, data, lines):
     """The picture's curve ends at the model that the table reports, which may stop inside an epoch."""
     ours, *_ = lines
     path = demo.estimator_path(data, ours.epochs)
-    np.testing.assert_allclose(path[-1], [ours.slope, ours.intercept], rtol=1e-2)
+    np.testing.assert_allclose(path[-1], [ours.slope, ours.intercept], atol=5e-3)
 
 
 def test_picture(demo, data, lines, tmp_path, monkeypatch):
