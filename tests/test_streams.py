@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_rmsprop import RMSpropRegressor
 
-N_ROWS, N_FEATURES = 10_000, 6
+N_ROWS, N_FEATURES = 4_000, 6
 
 
 def rows():

@@ -158,9 +158,17 @@ def test_weights_targets_and_containers_follow_the_reference(problem, case, batc
     assert_model(model, path.coef[-1], path.intercept[-1])
     assert model.t_ == epochs * steps_per_epoch
 
+
+@pytest.mark.parametrize("container", ["C", "CSR, 32-bit"])
+@pytest.mark.parametrize("case", CASES)
+def test_streams_with_weights_and_targets_follow_the_reference(problem, case, container):
+    X, Y, weight = problem
+    epochs, _ = n_epochs_for(np.count_nonzero(weight), 3)
+    params = parameters(case, 3)
+    path = follow_epochs(X, Y, params, epochs, weight)
     model = RMSpropRegressor(**params)
     for _ in range(epochs):
-        model.partial_fit(X, Y, sample_weight=weight)
+        model.partial_fit(CONTAINERS[container](X), Y, sample_weight=weight)
     assert_model(model, path.coef[-1], path.intercept[-1])
 
 
