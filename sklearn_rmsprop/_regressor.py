@@ -13,7 +13,12 @@ from sklearn.utils import Tags, check_random_state
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
 from sklearn_rmsprop._data import REALS, checked_start, validate_training
-from sklearn_rmsprop._diagnosis import arbitrary_spread, useless_delta, useless_delta_of_stream
+from sklearn_rmsprop._diagnosis import (
+    arbitrary_spread,
+    learned_by_heart,
+    useless_delta,
+    useless_delta_of_stream,
+)
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
@@ -398,6 +403,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         UserWarning
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary
             more than the target: the model has learned the noise of these rows.
+            If sparse rows have many columns, more than a tenth as many as there are rows, and the model has learned
+            much of their noise, without a penalty or `early_stopping`.
             If `delta` does not suit `y`: a tube that holds the errors of a model which has learned little, or with
             "huber" a `delta` beside which no outlier is one, or which is so small that the loss is the absolute error.
 
@@ -411,7 +418,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         True
         """
         with self._unchanged_on_failure():
-            reason, spread, delta_problem = self._fit(X, y, sample_weight, coef_init, intercept_init)
+            reason, spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init)
         if reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"max_iter={self.max_iter} was reached while the loss was still improving by more than tol={self.tol} "
@@ -427,8 +434,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 'penalty="l2" with a larger alpha (0.1, say); a learning_rate above 0.2 makes it worse.',
                 stacklevel=2,
             )
-        if delta_problem is not None:
-            warnings.warn(delta_problem, stacklevel=2)
+        for problem in problems:
+            warnings.warn(problem, stacklevel=2)
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -500,7 +507,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         sample_weight: ArrayLike | None,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
-    ) -> tuple[Reason | None, float | None, str | None]:
+    ) -> tuple[Reason | None, float | None, list[str]]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
         self._statistics = None
@@ -533,8 +540,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
         coef = self.coef_.reshape(data.y.shape[1], -1).T
-        delta_problem = useless_delta(data, settings.objective, coef, self.intercept_)
-        return reason, arbitrary_spread(data, coef), delta_problem
+        model = settings.objective, coef, np.atleast_1d(self.intercept_)
+        problems = [useless_delta(data, *model), None if self.early_stopping else learned_by_heart(data, *model)]
+        return reason, arbitrary_spread(data, coef), [problem for problem in problems if problem is not None]
 
     def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""

@@ -231,3 +231,41 @@ def test_a_stream_of_single_rows_starts_to_learn():
     for x, y in zip(X, Y, strict=True):
         model.partial_fit(x[np.newaxis], [y])
     assert model.score(X, Y) > 0.99
+
+
+def words(n_rows, n_columns, *, noise=1.0):
+    """Rows of 20 words, of which a few are in most rows."""
+    rng = np.random.default_rng(0)
+    column = (n_columns * rng.random((n_rows, 20)) ** 2.5).astype(int)
+    rows = np.repeat(np.arange(n_rows), 20)
+    counts = sparse.csr_array((np.ones(rows.size), (rows, column.ravel())), shape=(n_rows, n_columns))
+    signal = counts @ rng.normal(size=n_columns)
+    return counts, signal / signal.std() + noise * rng.normal(size=n_rows)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_rows_learned_by_heart(loss):
+    """A model of words without a penalty predicts new texts worse than the mean does, and nobody says why."""
+    counts, y = words(2000, 1000)
+    with pytest.warns(UserWarning, match=r"X has \d+ columns for 2000 rows.*penalty=\"l2\".*early_stopping"):
+        fitted(counts, y, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("data", "parameters"),
+    [
+        ((2000, 1000), {"penalty": "l2", "alpha": 1e-3}),
+        ((2000, 1000), {"early_stopping": True}),
+        ((5000, 300), {}),
+    ],
+    ids=["penalty", "early stopping", "many rows"],
+)
+@pytest.mark.filterwarnings("error")
+def test_no_warning_where_nothing_is_learned_by_heart(data, parameters):
+    RMSpropRegressor(random_state=0, **parameters).fit(*words(*data))
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warning_where_there_is_no_noise_to_learn():
+    counts, y = words(2000, 1000, noise=0.0)
+    fitted(counts, y)
