@@ -22,7 +22,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
-from sklearn_rmsprop._validation import hold_out, make_held_out
+from sklearn_rmsprop._validation import hold_out, make_held_out, validate_own
 
 
 class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -177,10 +177,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     early_stopping : bool, default=False
         Hold out a random `validation_fraction` of the rows, which are not trained on, and stop when their score has not
         risen by `tol` in `n_iter_no_change` evaluations. The model is that of the evaluation with the best score. Not
-        for `partial_fit`. The rows held out are copied.
+        for `partial_fit`. The rows held out are copied. With `X_val` and `y_val`, `fit` scores these rows instead, and
+        trains on all of `X`.
 
     validation_fraction : float, default=0.1
-        Share of the rows (of positive weight) that `early_stopping` holds out, in (0, 1); at least two rows.
+        Share of the rows (of positive weight) that `early_stopping` holds out, in (0, 1); at least two rows. Ignored
+        where `fit` gets `X_val`.
 
     warm_start : bool, default=False
         Let `fit` start from the coefficients of the last fit instead of zero. Step count and moving averages start
@@ -212,8 +214,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         squared losses and "huber".
 
     validation_scores_ : list of float
-        With `early_stopping`, the share of the held-out rows' null loss that is explained at each evaluation: 1 - loss
-        / null loss, weighted, a mean over the targets. R2 for "squared_error".
+        With `early_stopping`, the share of the null loss of the validation rows that is explained at each evaluation:
+        1 - loss / null loss, weighted, a mean over the targets. R2 for "squared_error".
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -347,6 +349,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         sample_weight: ArrayLike | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Fit the model, from zero or with `warm_start` from the last fit's coefficients.
 
@@ -367,6 +373,16 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         intercept_init : float or array-like of shape (n_targets,), default=None
             Intercept to start from; None starts where the mean of `y` is predicted at the mean of `X` (with
             `standardize`) or from zero. Ignored without `fit_intercept`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for `early_stopping`, instead of a random share of `X`; never changed. In a `Pipeline` with
+            metadata routing, ``Pipeline(..., transform_input=["X_val"])`` transforms it like `X`.
+
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
+            Target values of `X_val`.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the rows of `X_val`; None weighs them equally.
 
         Returns
         -------
@@ -400,7 +416,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         True
         """
         with self._unchanged_on_failure():
-            reason, spread, delta_problem = self._fit(X, y, sample_weight, coef_init, intercept_init)
+            validation = (X_val, y_val, sample_weight_val)
+            reason, spread, delta_problem = self._fit(
+                X, y, sample_weight, coef_init, intercept_init, validation=validation
+            )
         if reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"max_iter={self.max_iter} was reached while the loss was still improving by more than tol={self.tol} "
@@ -489,6 +508,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         sample_weight: ArrayLike | None,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
+        *,
+        validation: tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None],
     ) -> tuple[Reason | None, float | None, str | None]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
@@ -498,12 +519,14 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        random_state, held_out = check_random_state(self.random_state), None
-        if self.early_stopping:
-            data, validation_rows = hold_out(data, self.validation_fraction, random_state)
+        random_state = check_random_state(self.random_state)
+        validation_data = validate_own(self, *validation, n_targets=data.y.shape[1])
+        if self.early_stopping and validation_data is None:
+            data, validation_data = hold_out(data, self.validation_fraction, random_state)
         coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
-        if self.early_stopping:
-            held_out = make_held_out(data, validation_rows, settings.objective, coordinates)
+        held_out = None
+        if validation_data is not None:
+            held_out = make_held_out(validation_data, settings.objective, coordinates)
         coef, intercept = checked_start(data, coef_init, intercept_init)
         generator = seed_generator(random_state)
         state = engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
