@@ -40,6 +40,7 @@ lint: $(VENV)/.with-lint
 	$(BIN)/ruff format --check
 	$(ACTIVATED) cython-lint sklearn_rmsprop
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 
 # Warnings are errors. Examples that have not changed since the last build are not run again.
 docs: $(VENV)/.with-docs

@@ -6,7 +6,6 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -29,12 +28,13 @@ from sklearn_rmsprop._kernel._memory import fingerprint
 from sklearn_rmsprop._monitor import History
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics
+from sklearn_rmsprop._typing import Numbers, Rows, ScikitLearnMethods
 
 # The number of the format in which a fitted model is stored. Increase it when what is stored changes.
 STORAGE_FORMAT = 1
 
 
-class FittedModel:
+class FittedModel(ScikitLearnMethods):
     """Mixin of the estimator with all that reads and writes the fitted attributes.
 
     Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_epochs`, the epochs
@@ -43,9 +43,10 @@ class FittedModel:
     `partial_fit` still waits for more to make a basis of.
     """
 
-    coef_: Any
-    intercept_: Any
+    coef_: Numbers
+    intercept_: float | Numbers
     loss_curve_: list[float]
+    validation_scores_: list[float]
     momentum: float
     centered: bool
     _epochs: list[int]
@@ -55,7 +56,7 @@ class FittedModel:
     _statistics: Statistics | None
     _set_coefficients: tuple[Any, ...] | None
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: Rows) -> Numbers:
         """Predict the target.
 
         Parameters

@@ -22,6 +22,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
+from sklearn_rmsprop._typing import LossName, PenaltyName, Rows, ScheduleName
 from sklearn_rmsprop._validation import hold_out, make_held_out, validate_own
 
 
@@ -284,7 +285,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: LossName = "squared_error",
         *,
         learning_rate: float = 0.2,
         decay_rate: float | Literal["auto"] = "auto",
@@ -292,7 +293,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         momentum: float = 0.0,
         centered: bool = False,
         bias_correction: bool = True,
-        schedule: str | Schedule = "invsqrt",
+        schedule: ScheduleName | Schedule = "invsqrt",
         average: bool = True,
         batch_size: int | Literal["auto"] | None = "auto",
         max_iter: int = 1000,
@@ -302,7 +303,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         whiten: bool | Literal["auto"] = "auto",
         delta: float = 1.0,
         quantile: float = 0.5,
-        penalty: str | None = None,
+        penalty: PenaltyName | None = None,
         alpha: float = 1e-4,
         l1_ratio: float = 0.15,
         fit_intercept: bool = True,
@@ -344,13 +345,13 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X: ArrayLike,
+        X: Rows,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: Rows | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
@@ -439,7 +440,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             warnings.warn(delta_problem, stacklevel=2)
         return self
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from these rows in one pass, going on from where the last call ended.
 
         The optimizer's state, the step count and the average go on from call to call, and from `fit`. The first call
@@ -503,13 +504,13 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     @with_callbacks
     def _fit(
         self,
-        X: ArrayLike,
+        X: Rows,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
         *,
-        validation: tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None],
+        validation: tuple[Rows | None, ArrayLike | None, ArrayLike | None],
     ) -> tuple[Reason | None, float | None, str | None]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
@@ -545,10 +546,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
         coef = self.coef_.reshape(data.y.shape[1], -1).T
-        delta_problem = useless_delta(data, settings.objective, coef, self.intercept_)
+        delta_problem = useless_delta(data, settings.objective, coef, np.asarray(self.intercept_))
         return reason, arbitrary_spread(data, coef), delta_problem
 
-    def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
+    def _partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""
         settings = Settings.of(vars(self))
         first = not hasattr(self, "_state")

@@ -1,12 +1,18 @@
 """What the project says of itself in several places is the same in all of them."""
 
+import ast
+import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import sklearn_rmsprop
+from sklearn_rmsprop import _typing
+from sklearn_rmsprop._objective import LOSSES, PENALTIES
+from sklearn_rmsprop._schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -82,3 +88,19 @@ def test_commands_in_the_documents_exist(document):
 def test_readme_names_the_supported_python():
     oldest = PROJECT["requires-python"].removeprefix(">=")
     assert f"Python {oldest}" in text_of("README.md")
+
+
+def test_type_checkers_are_told_the_names_that_exist():
+    assert get_args(_typing.LossName) == tuple(LOSSES)
+    assert get_args(_typing.PenaltyName) == PENALTIES
+    assert set(get_args(_typing.ScheduleName)) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_type_checkers_are_told_what_can_be_requested(method):
+    """scikit-learn generates `set_fit_request` and its kin from the signatures of the methods."""
+    name = f"set_{method}_request"
+    nodes = ast.walk(ast.parse(inspect.getsource(_typing)))
+    declared = next(node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == name)
+    generated = inspect.signature(getattr(sklearn_rmsprop.RMSpropRegressor, name)).parameters
+    assert {argument.arg for argument in declared.args.kwonlyargs} == set(generated) - {"self"}
