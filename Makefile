@@ -31,7 +31,7 @@ demo: $(VENV)/.with-examples
 	$(BIN)/python examples/plot_diamonds.py
 
 # The first import compiles what has changed, before several processes import at once.
-test: $(VENV)/.with-test
+test: $(VENV)/.with-test,deploy
 	$(BIN)/python -c 'import sklearn_rmsprop'
 	$(BIN)/pytest --numprocesses auto $(ARGS)
 
@@ -57,11 +57,11 @@ bench-compare: $(VENV)/.with-examples
 	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
 
 # The fuzzer and the tests run at the same time. With the build this takes up to two minutes on two idle cores.
-sanitize: $(VENV)/.with-test
+sanitize: $(VENV)/.with-test,deploy
 	.ci/sanitize 30 tests/test_invariants.py tests/test_statistics.py tests/test_shuffle.py -k 'not rows_are_short' $(ARGS)
 
 # All tests except those that do not run compiled code, and those that measure time or memory.
-ci-full: $(VENV)/.with-test
+ci-full: $(VENV)/.with-test,deploy
 	.ci/sanitize 300 tests sklearn_rmsprop --ignore=tests/test_benchmarks.py --ignore=tests/test_displays.py \
 	    --ignore=tests/test_documentation.py --ignore=tests/test_oracles.py --ignore=tests/test_project.py $(ARGS)
 

@@ -31,7 +31,7 @@ from sklearn_rmsprop._statistics import Statistics
 from sklearn_rmsprop._typing import Numbers, Rows, ScikitLearnMethods
 
 # The number of the format in which a fitted model is stored. Increase it when what is stored changes.
-STORAGE_FORMAT = 1
+STORAGE_FORMAT = 2
 
 
 class FittedModel(ScikitLearnMethods):
@@ -160,12 +160,16 @@ class FittedModel(ScikitLearnMethods):
     def __getstate__(self) -> dict[str, Any]:
         """What is stored of the estimator, and what `copy.copy` copies: no list or array that both would share.
 
-        `coef_` is left out if it can be computed from the state.
+        State, coordinates and statistics are stored as dictionaries of arrays and numbers, because skops must be told
+        to trust every class but those of NumPy, SciPy and scikit-learn. `coef_` is left out if it can be computed from
+        the state.
         """
         stored: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         if "_state" in stored:
             stored["_format"] = STORAGE_FORMAT
-            stored["_state"] = self._state.copy()
+            stored["_state"] = self._state.copy().__getstate__()
+            stored["_coordinates"] = {**vars(self._coordinates)}
+            stored["_statistics"] = None if self._statistics is None else {**vars(self._statistics)}
             stored["loss_curve_"], stored["_epochs"] = self.loss_curve_[:], self._epochs[:]
             stored["coef_"], stored["intercept_"] = copy(self.coef_), copy(self.intercept_)
             if self._fingerprint(self._state) == self._set_coefficients:
@@ -180,6 +184,12 @@ class FittedModel(ScikitLearnMethods):
                 f"This {type(self).__name__} was stored in format {found}, and this version of sklearn-rmsprop "
                 f"reads format {STORAGE_FORMAT} only. Load it with the version that stored it, or fit it anew."
             )
+        if "_state" in stored:
+            state = State.__new__(State)
+            state.__setstate__(stored["_state"])
+            stored["_state"], stored["_coordinates"] = state, Coordinates(**stored["_coordinates"])
+            if stored["_statistics"] is not None:
+                stored["_statistics"] = Statistics(**stored["_statistics"])
         super().__setstate__(stored)  # type: ignore[misc]
         if "_state" in stored and "coef_" not in stored:
             coef = coefficients(self._state, self._coordinates)[0]
