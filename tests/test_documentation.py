@@ -22,6 +22,11 @@ BLOCK = re.compile(
 # What docs/deploy.md shows the use of. Blocks of code that need one of these run where it is installed.
 OPTIONAL_PACKAGES = {"mlflow", "onnxruntime", "shap", "skl2onnx", "skops"}
 LINK = re.compile(r"\]\((?!https?:|#)(?P<target>[^)#]+)")
+# The README is shown on other sites, too, where relative links lead nowhere.
+PROJECT_LINK = re.compile(
+    r"\]\(https://(?:github\.com/sklearn-rmsprop/sklearn-rmsprop/(?:blob|tree)"
+    r"|raw\.githubusercontent\.com/sklearn-rmsprop/sklearn-rmsprop)/main/(?P<target>[^)#]+)"
+)
 
 
 def name_of(document):
@@ -73,9 +78,15 @@ def test_every_python_fence_is_found():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_links_within_the_project_lead_somewhere(document):
-    """A relative link names a file that exists."""
-    for link in LINK.finditer(document.read_text(encoding="utf-8")):
-        assert (document.parent / link["target"]).exists(), link["target"]
+    """A relative link, or one into the repository, names a file that exists."""
+    text = document.read_text(encoding="utf-8")
+    relative = [link["target"] for link in LINK.finditer(text)]
+    assert [link for link in relative if not (document.parent / link).exists()] == []
+    absolute = [link["target"] for link in PROJECT_LINK.finditer(text)]
+    assert [link for link in absolute if not (ROOT / link).exists()] == []
+    if document.name == "README.md":
+        assert absolute
+        assert not relative
 
 
 def test_every_public_name_is_in_the_reference():
