@@ -89,6 +89,16 @@ def test_commands_in_the_documents_exist(document):
     assert set(",".join(extras).split(",")) <= set(PROJECT["optional-dependencies"])
 
 
+def test_commands_of_the_workflows_exist():
+    """They run the same make targets and scripts as a contributor."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
+    targets, scripts = set(re.findall(r"run: make ([\w-]+)", text)), set(re.findall(r"\.ci/\w+", text))
+    assert targets <= set(re.findall(r"^([\w-]+):", text_of("Makefile"), flags=re.MULTILINE))
+    assert {"ci-full", "docs", "package"} <= targets
+    assert ".ci/run" in scripts
+    assert all((ROOT / script).is_file() for script in scripts)
+
+
 def test_readme_names_the_supported_python():
     oldest = PROJECT["requires-python"].removeprefix(">=")
     assert f"Python {oldest}" in text_of("README.md")
