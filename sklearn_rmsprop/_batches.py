@@ -8,6 +8,7 @@ from scipy import sparse
 
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._kernel._moments import squared_norms as squared_norms_of_rows
 from sklearn_rmsprop._statistics import is_shared
 
 # A row is outlying if its norm exceeds this multiple of the root mean square norm of all rows: 6 and 10 are as good
@@ -17,10 +18,14 @@ OUTLYING = 4
 # The most rows that are in every batch: they cost as much as other rows of the batch. One default batch.
 MOST_CERTAIN = 32
 
-# Values of X that are turned into norms at a time, which bounds the memory for it.
+# Values of a sparse X that are turned into norms at a time, which bounds the memory for it.
 VALUES_AT_ONCE = 1 << 18
 
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
+
+# Up to so many rows are all in one batch, where exact gradients suit the fit (`Settings.suits_exact_gradients`) and
+# there are no more columns than rows: within 1000 steps they lead to the optimum; batches of 32 leave some of the loss.
+MOST_IN_ONE_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ def make_batches(
     batch_size: int | str | None,
     *,
     with_target: bool,
+    exact: bool,
     in_stream: bool,
 ) -> Batches:
     """The batches for a parameter `batch_size`.
@@ -57,14 +63,18 @@ def make_batches(
         None: all rows. "auto": by rule, with rows of outlying norm in every batch.
     with_target : bool
         Whether the norm of a row includes its target: with a robust loss, no target outweighs others.
+    exact : bool
+        Whether exact gradients suit the fit.
     in_stream : bool
         Whether these are the rows of one call of many.
     """
-    n_rows = len(data.rows)
+    n_rows, n_features = len(data.rows), data.X.shape[1]
+    if batch_size == "auto" and exact and not in_stream and n_features <= n_rows <= MOST_IN_ONE_BATCH:
+        batch_size = None
     if not isinstance(batch_size, str):
         return Batches(min(batch_size or n_rows, n_rows), data.rows, None)
     is_whitened = coordinates.basis is not None
-    size = choose_batch_size(data.X.shape[1], is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
+    size = choose_batch_size(n_features, is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
     certain = outlying_rows(data, coordinates, with_target=with_target)
     if len(certain) == 0:
         return Batches(min(size, n_rows), data.rows, None)
@@ -95,9 +105,12 @@ def choose_batch_size(n_features: int, *, is_whitened: bool, n_rows: int | None)
 def outlying_rows(data: TrainingData, coordinates: Coordinates, *, with_target: bool) -> np.ndarray:
     """The numbers of the rows that outweigh their batch: a few of outlying norm, in ascending order.
 
-    The norm is that of the standardised row (and its largest target), times the root of its weight. Such a row decides
-    the optimum in some direction, but is in one batch an epoch: its gradient is a rare shock, whose effect on an
-    adaptive step is not its share of the mean. Survey sampling takes such units with certainty (Cochran, 1977, ch. 5).
+    The norm is that of the standardised row, times the root of its weight. With `with_target` it includes the largest
+    target of the row. (With a robust loss, no target outweighs others.)
+
+    Such a row decides the optimum in some direction, but is in one batch an epoch: its gradient is a rare shock, whose
+    effect on an adaptive step is not its share of the mean. Survey sampling takes such units with certainty (Cochran,
+    1977, ch. 5).
     """
     with np.errstate(over="ignore"):  # numbers that overflow here overflow in training, which says so
         square = squared_norms(data, coordinates)
@@ -123,18 +136,17 @@ def largest_squared_target(data: TrainingData, coordinates: Coordinates) -> np.n
 def squared_norms(data: TrainingData, coordinates: Coordinates) -> np.ndarray:
     """The squared norm of each selected row in units of its columns."""
     X: Any = data.X
+    inverse_unit = 1 / coordinates.x_unit
+    if not sparse.issparse(X):
+        mean = np.zeros(X.shape[1]) if coordinates.x_mean is None else coordinates.x_mean
+        return squared_norms_of_rows(X, data.rows, mean, inverse_unit)
     result = np.empty(len(data.rows))
     every = len(data.rows) == X.shape[0]
     n_at_once = max(1, VALUES_AT_ONCE * X.shape[0] // max(1, data.n_values))
-    inverse_unit = 1 / coordinates.x_unit
     for first in range(0, len(result), n_at_once):
         part = slice(first, first + n_at_once)
         block = X[part] if every else X[data.rows[part]]
-        if sparse.issparse(block):
-            scaled = block.data * inverse_unit[block.indices]
-            row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-            result[part] = np.bincount(row, scaled * scaled, minlength=block.shape[0])
-        else:
-            scaled = block * inverse_unit if coordinates.x_mean is None else (block - coordinates.x_mean) * inverse_unit
-            result[part] = np.einsum("ij,ij->i", scaled, scaled)
+        scaled = block.data * inverse_unit[block.indices]
+        row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        result[part] = np.bincount(row, scaled * scaled, minlength=block.shape[0])
     return result

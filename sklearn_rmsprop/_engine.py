@@ -4,7 +4,6 @@ A fit is `measure`, `coordinates_of`, `start`, `pose`, `train` and `coefficients
 its arguments, except the working memory of the problem's rows, and the state given to `train_one_pass`.
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,26 +11,17 @@ import numpy as np
 from sklearn_rmsprop._batches import make_batches
 from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
-from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._monitor import History, Monitor
 from sklearn_rmsprop._problem import Problem, data_for_kernel, make_problem, origin_of_rows
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows
-from sklearn_rmsprop._stopping import N_REDUCTIONS, Reason, Stopping
-from sklearn_rmsprop._validation import HeldOut
+from sklearn_rmsprop._training import advance, train
 from sklearn_rmsprop._whitening import whitened
-
-# The loss is evaluated after each epoch, but after at least so many steps: on tiny data an epoch is two steps, in which
-# the loss hardly changes, and the rule would stop at once. With 50 steps, such fits ended with a larger excess loss.
-STEPS_PER_EVALUATION = 100
 
 # The basis of whitened coordinates needs at least so many rows for each column (in `fit`, with "auto"): with fewer than
 # two, the smallest eigenvalues of the correlation are far too small, whatever the columns are.
 ROWS_PER_COLUMN = 3
-
-# Coefficients of standardized columns and targets stay below this, also for a while in training, unless it diverges.
-LARGEST_COEFFICIENT = 1e6
 
 
 def measure(
@@ -126,9 +116,16 @@ def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in
 
     `in_stream`: whether these are the rows of one call of many.
     """
+    exact = settings.suits_exact_gradients(data)
     data = data_for_kernel(data, coordinates)
-    with_target = not settings.objective.kind.robust
-    batches = make_batches(data, coordinates, settings.batch_size, with_target=with_target, in_stream=in_stream)
+    batches = make_batches(
+        data,
+        coordinates,
+        settings.batch_size,
+        with_target=not settings.objective.kind.robust,
+        exact=exact,
+        in_stream=in_stream,
+    )
     return make_problem(
         data,
         coordinates,
@@ -192,76 +189,9 @@ def run(
     """
     if n_steps is None:
         n_steps = n_epochs * problem.steps_per_epoch
-    later = _advance(problem, problem.state_on_rows(state), settings, n_steps, rate_factor)
+    later = advance(problem, problem.state_on_rows(state), settings, n_steps, rate_factor)
     losses = problem.evaluate(later.reported(), problem.evaluation_rows)
     return problem.state_off_rows(later), losses
-
-
-def train(
-    problem: Problem,
-    state: State,
-    settings: Settings,
-    monitor: Monitor | None = None,
-    held_out: HeldOut | None = None,
-) -> tuple[State, History, Reason | None]:
-    """Train until the stopping rule ends it.
-
-    Parameters
-    ----------
-    problem : Problem
-    state : State
-        Where to start from.
-    settings : Settings
-    monitor : Monitor
-        Sees each evaluation, and may ask to stop.
-    held_out : HeldOut
-        Rows whose score takes the place of the objective in the stopping rule.
-
-    Returns
-    -------
-    state : State
-        Where training has ended; with rows held out, the state with the best score.
-    history : History
-    reason : str
-        Why it has ended.
-
-    Raises
-    ------
-    ValueError
-        If a number overflows.
-    """
-    monitor = Monitor() if monitor is None else monitor
-    history = History(validation_scores=None if held_out is None else [])
-    stopping = _stopping_rule(problem, settings, held_out)
-    epochs_at_once = math.ceil(STEPS_PER_EVALUATION / problem.steps_per_epoch)
-    state = problem.state_on_rows(state)
-    best = state
-    monitor.start(
-        math.ceil(settings.max_iter / epochs_at_once),
-        lambda: problem.in_user_units(problem.null_loss(problem.evaluation_rows)),
-    )
-    while True:
-        monitor.begin_evaluation()
-        n_epochs = min(epochs_at_once, settings.max_iter - history.n_iter)
-        state = _advance(problem, state, settings, n_epochs * problem.steps_per_epoch, stopping.rate_factor)
-        coef = state.reported()
-        losses = problem.evaluate(coef, problem.evaluation_rows)
-        history.add(n_epochs, problem.in_user_units(losses))
-        if not math.isfinite(sum(losses.tolist())):
-            raise _overflow(problem, state, history)
-        score = None if held_out is None else held_out.score(coef)
-        if score is None or history.add_score(score):
-            best = state
-        asked = monitor.end_evaluation(history, lambda best=best: problem.state_off_rows(best))  # type: ignore[misc]
-        rate_factor = stopping.rate_factor
-        if stopping.check(history.n_iter, losses, coef, score=score, asked=asked):
-            break
-        reduced_to = float(np.min(stopping.rate_factor / rate_factor))
-        if reduced_to < 1:
-            state = state.forgetting(reduced_to)
-    if not state.is_finite():
-        raise _overflow(problem, state, history)
-    return problem.state_off_rows(best), history, stopping.reason
 
 
 def train_one_pass(
@@ -300,67 +230,3 @@ def train_one_pass(
     trained, history, _ = train(problem, part, settings, monitor)
     coefficients(trained, coordinates.of_columns(columns))  # raises if they overflow, while the state can still be used
     return state.absorb(places, trained, **decays), history
-
-
-def _stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None) -> Stopping:
-    """`tol` is a share of the null loss. A validation score is such a share already."""
-    # Without `tol`, a schedule that was chosen is followed to the letter; a single epoch has no stages.
-    reduces = settings.objective.kind.kinked and (
-        settings.tol is not None or (settings.rule.schedule == "invsqrt" and settings.max_iter > 1)
-    )
-    # the null loss takes a while: not for nothing in each call of a stream
-    null_loss = problem.null_loss(problem.rows_in_all) if reduces or settings.tol is not None else None
-    reference = null_loss if held_out is None else np.ones(1)
-    threshold = None if settings.tol is None or reference is None else settings.tol * reference
-    on_all_rows = None
-    if held_out is None and problem.is_sampled:
-
-        def on_all_rows(coef: np.ndarray) -> np.ndarray:
-            return problem.evaluate(coef, problem.rows_in_all)
-
-    return Stopping(
-        threshold,
-        settings.n_iter_no_change,
-        settings.max_iter,
-        n_reductions=N_REDUCTIONS if reduces else 0,
-        null_loss=null_loss,
-        validating=held_out is not None,
-        loss_on_all_rows=on_all_rows,
-    )
-
-
-def _advance(
-    problem: Problem, state: State, settings: Settings, n_steps: int, rate_factor: float | np.ndarray
-) -> State:
-    """The state after `n_steps` more steps. The states are those of `state_on_rows`."""
-    rule, rows = settings.rule, problem.rows
-    if isinstance(rate_factor, np.ndarray) and rate_factor.size == 1:
-        rate_factor = float(rate_factor.item())  # the kernel has factors for several targets only
-    of_targets = None
-    if isinstance(rate_factor, np.ndarray):
-        of_targets, rate_factor = rate_factor, 1.0
-    rows.load(state, of_targets)
-    rate = rule.step_sizes(settings.max_iter * problem.steps_per_epoch)(np.arange(state.t + 1, state.t + n_steps + 1))
-    plan = rule.plan(state.t, rate_factor * rate, forgotten=state.forgotten, lazy=rows.lazy)
-    decay_product = run_steps(
-        rows, problem.loss, plan, batch_size=problem.batches.size, decay_product=state.decay_product
-    )
-    later = state.after(rows.store(moments=rule.uses_moments), n_steps, decay_product)
-    rows.stored_as(later, of_targets)
-    return later
-
-
-def _overflow(problem: Problem, state: State, history: History) -> ValueError:
-    """The error to raise where numbers are no longer finite."""
-    coordinates, dtype = problem.coordinates, state.coef.dtype
-    # Once a coefficient has overflowed, all others may. The smallest column needs the largest coefficient.
-    column = int(np.argmin(coordinates.x_unit))
-    if coordinates.x_unit[column] < LARGEST_COEFFICIENT / np.finfo(dtype).max:
-        return ValueError(
-            f"X is too small: the coefficient of column {coordinates.number_of(column)} overflows {dtype} in training. "
-            f"{advice(dtype)}"
-        )
-    return ValueError(
-        f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
-        "longer finite. Scale X and y, or pass float64, or lower learning_rate."
-    )

@@ -37,19 +37,18 @@ STORAGE_FORMAT = 2
 class FittedModel(ScikitLearnMethods):
     """Mixin of the estimator with all that reads and writes the fitted attributes.
 
-    Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_epochs`, the epochs
-    done at each point of `loss_curve_`, `_flat`, whether `coef_` is one-dimensional, `_set_coefficients`, the
-    fingerprint of `coef_` and `intercept_` as they were set, and `_statistics`, those of all rows so far while
-    `partial_fit` still waits for more to make a basis of.
+    Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_flat`, whether
+    `coef_` is one-dimensional, `_set_coefficients`, the fingerprint of `coef_` and `intercept_` as they were set, and
+    `_statistics`, those of all rows so far while `partial_fit` still waits for more to make a basis of.
     """
 
     coef_: Numbers
     intercept_: float | Numbers
     loss_curve_: list[float]
+    evaluation_epochs_: list[float]
     validation_scores_: list[float]
     momentum: float
     centered: bool
-    _epochs: list[int]
     _flat: bool
     _state: State
     _coordinates: Coordinates
@@ -100,9 +99,10 @@ class FittedModel(ScikitLearnMethods):
         elif history.validation_scores is not None:
             self.validation_scores_ = history.validation_scores
         self.n_iter_ = history.n_iter
+        self.batch_size_ = history.batch_size
         self.t_ = state.t
         self.loss_curve_ = history.loss_curve
-        self._epochs = history.epochs
+        self.evaluation_epochs_ = history.epochs
         self._coordinates = coordinates
         self._state = state.without_unused(momentum=self.momentum, centered=self.centered)
         self._flat = flat
@@ -170,7 +170,8 @@ class FittedModel(ScikitLearnMethods):
             stored["_state"] = self._state.copy().__getstate__()
             stored["_coordinates"] = {**vars(self._coordinates)}
             stored["_statistics"] = None if self._statistics is None else {**vars(self._statistics)}
-            stored["loss_curve_"], stored["_epochs"] = self.loss_curve_[:], self._epochs[:]
+            for name in ("loss_curve_", "evaluation_epochs_"):
+                stored[name] = getattr(self, name)[:]
             stored["coef_"], stored["intercept_"] = copy(self.coef_), copy(self.intercept_)
             if self._fingerprint(self._state) == self._set_coefficients:
                 del stored["coef_"]

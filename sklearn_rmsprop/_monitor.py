@@ -6,7 +6,7 @@ Only monitors may hold the estimator: the engine does not know it.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -23,23 +23,30 @@ class History:
 
     Attributes
     ----------
-    epochs : epochs done at each evaluation of the loss
+    epochs : epochs done at each evaluation of the loss, with fractions
     loss_curve : the objective there, in the user's units
     validation_scores : the score of held-out rows there; None without such rows
+    batch_size : rows that were drawn for a batch
     """
 
-    epochs: list[int] = field(default_factory=list)
+    epochs: list[float] = field(default_factory=list)
     loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] | None = None
+    batch_size: int = 0
+
+    @property
+    def n_epochs(self) -> float:
+        """Epochs done so far, with fractions."""
+        return self.epochs[-1] if self.epochs else 0.0
 
     @property
     def n_iter(self) -> int:
-        """Epochs done so far."""
-        return self.epochs[-1] if self.epochs else 0
+        """Epochs begun so far."""
+        return math.ceil(self.n_epochs)
 
-    def add(self, n_epochs: int, loss: float) -> None:
-        """Record the loss after `n_epochs` more epochs."""
-        self.epochs.append(self.n_iter + n_epochs)
+    def add(self, epochs: float, loss: float) -> None:
+        """Record the loss after so many epochs."""
+        self.epochs.append(epochs)
         self.loss_curve.append(loss)
 
     def add_score(self, score: float) -> bool:
@@ -52,24 +59,36 @@ class History:
     def copy(self) -> "History":
         """A history with lists of its own."""
         scores = self.validation_scores
-        return History(self.epochs[:], self.loss_curve[:], None if scores is None else scores[:])
+        return replace(
+            self,
+            epochs=self.epochs[:],
+            loss_curve=self.loss_curve[:],
+            validation_scores=None if scores is None else scores[:],
+        )
 
     def then(self, later: "History") -> "History":
         """This run and a later one. Extends the lists in place, so that a long stream costs no copies."""
-        n_before = self.n_iter
+        n_before = self.n_epochs
         self.epochs.extend([n_before + epoch for epoch in later.epochs])
         self.loss_curve.extend(later.loss_curve)
-        return History(self.epochs, self.loss_curve, later.validation_scores)
+        return replace(later, epochs=self.epochs, loss_curve=self.loss_curve)
 
 
 class Monitor:
-    """Hooks of a training run; these do nothing."""
+    """Hooks of a training run; these do nothing.
+
+    Attributes
+    ----------
+    watches : whether there is anybody to see the loss, who is to see it at the end of each epoch at least
+    """
+
+    watches = False
 
     def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
         """Before training, with the largest number of evaluations; `null_loss()` is the best constant's loss."""
 
     def begin_evaluation(self) -> None:
-        """Before the epochs that lead to an evaluation."""
+        """Before the steps that lead to an evaluation."""
 
     def end_evaluation(self, history: History, reached: Callable[[], State]) -> bool:
         """After an evaluation: whether to stop. `reached()` is the state that training would return now."""
@@ -84,6 +103,7 @@ class Monitors(Monitor):
 
     def __init__(self, monitors: list[Monitor]):
         self._monitors = monitors
+        self.watches = any(monitor.watches for monitor in monitors)
 
     def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
         for monitor in self._monitors:
@@ -108,12 +128,15 @@ class VerboseMonitor(Monitor):
 
     Parameters
     ----------
-    n_before : int
+    n_before : float
         Epochs done in earlier calls of `partial_fit`, whose table this one continues.
     """
 
-    def __init__(self, n_before: int = 0):
+    watches = True
+
+    def __init__(self, n_before: float = 0):
         self._n_before = n_before
+        self._has_heading = n_before > 0
 
     def start(self, n_evaluations: int, null_loss: Callable[[], float]) -> None:
         self._null_loss = null_loss()
@@ -123,12 +146,18 @@ class VerboseMonitor(Monitor):
         loss = history.loss_curve[-1]
         # the null loss is zero where the squares of tiny targets underflow
         explained = 1 - loss / self._null_loss if self._null_loss > 0 else math.nan
-        cells = {"epoch": f"{self._n_before + history.n_iter}", "loss": f"{loss:.6g}", "explained": f"{explained:.5f}"}
+        epochs = self._n_before + history.n_epochs
+        cells = {
+            "epoch": f"{epochs:.0f}" if epochs == round(epochs) else f"{epochs:.2f}",
+            "loss": f"{loss:.6g}",
+            "explained": f"{explained:.5f}",
+        }
         if history.validation_scores is not None:
             cells["validation"] = f"{history.validation_scores[-1]:.5f}"
         cells["seconds"] = f"{time.perf_counter() - self._began:.3f}"
-        if self._n_before + len(history.epochs) == 1:
+        if not self._has_heading:
             print("".join(f"{heading:>12}" for heading in cells))
+            self._has_heading = True
         print("".join(f"{text:>12}" for text in cells.values()))
         return False
 
@@ -145,6 +174,8 @@ class CallbackMonitor(Monitor):
     X, y, sample_weight : what its user passed
     reconstruct : from a state and a history to the attributes of a model fitted so far
     """
+
+    watches = True
 
     def __init__(
         self,

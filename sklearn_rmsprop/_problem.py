@@ -22,11 +22,12 @@ from sklearn_rmsprop._statistics import Weight, count_nonzero_rows, sample_evenl
 
 # The loss is evaluated on at most so many rows; all rows in each evaluation would take a tenth to half of an epoch.
 # What a sample says about an improvement has an error of about sqrt(excess loss / rows), and it may lack rare rows: so
-# when it shows no improvement, the loss on all rows decides (see Stopping).
+# when it shows no improvement, the loss on a larger sample decides (see Stopping).
 #
 # Using each row's loss just before its step was tried and removed: it is the loss of the iterate, which lies above that
 # of the average, and falls as the steps shrink.
 MOST_EVALUATION_ROWS = 4096
+MOST_CONFIRMATION_ROWS = 1 << 16
 
 # Long rows: limit the sample by the number of values instead, but use at least FEWEST_EVALUATION_ROWS rows.
 EVALUATION_VALUES, FEWEST_EVALUATION_ROWS = 1 << 18, 1024
@@ -42,7 +43,7 @@ class Problem:
     objective, coordinates : loss and penalty in the user's units, and the coordinates of the fit
     loss : the loss in the kernel's units
     y, weight : targets and weights in the kernel's units
-    rows_in_all, evaluation_rows : indices of the rows that take part, and of those on which the loss is evaluated
+    evaluation_rows, confirmation_rows : indices of the rows on which the loss is evaluated, and confirmed
     origin : (n_features,), the mean that the coordinates subtract but the rows do not; None if there is none
     data, batches, fit_intercept, shuffle : what the problem was made of, as in `make_problem`
     penalty_elsewhere : the penalty of coefficients that are not trained, per target
@@ -54,8 +55,8 @@ class Problem:
     loss: Loss
     y: np.ndarray
     weight: Weight
-    rows_in_all: np.ndarray
     evaluation_rows: np.ndarray
+    confirmation_rows: np.ndarray
     origin: np.ndarray | None
     data: TrainingData
     batches: Batches
@@ -69,8 +70,8 @@ class Problem:
 
     @property
     def is_sampled(self) -> bool:
-        """Whether the loss is evaluated on some of the rows only."""
-        return len(self.evaluation_rows) < len(self.rows_in_all)
+        """Whether the loss is evaluated on fewer rows than it can be confirmed on."""
+        return len(self.evaluation_rows) < len(self.confirmation_rows)
 
     def null_loss(self, rows: np.ndarray) -> np.ndarray:
         """The loss of the best constant on these rows, per target."""
@@ -172,8 +173,8 @@ def make_problem(
         loss=objective.loss(coordinates.y_unit),
         y=y,
         weight=weight,
-        rows_in_all=data.rows,
         evaluation_rows=sample_evenly(data.rows, count_evaluation_rows(data.n_values, X.shape[0])),
+        confirmation_rows=sample_evenly(data.rows, MOST_CONFIRMATION_ROWS),
         origin=origin_of_rows(data, coordinates),
         data=data,
         batches=batches,

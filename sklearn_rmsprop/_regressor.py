@@ -22,6 +22,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
+from sklearn_rmsprop._training import train
 from sklearn_rmsprop._typing import LossName, PenaltyName, Rows, ScheduleName
 from sklearn_rmsprop._validation import hold_out, make_held_out, validate_own
 
@@ -105,10 +106,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         last iterate.
 
     batch_size : int, "auto" or None, default="auto"
-        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": 32,
-        or with more than 50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of
-        outlying norm (more than 4 times the root mean square, times the root of the weight) are then in every batch,
-        weighted so that the gradient stays unbiased: in one batch an epoch, such a row would be a shock.
+        Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": in
+        `fit` all rows of dense data, if there are at most 500 and no fewer than columns, the loss is not robust,
+        `whiten="auto"` may whiten, and `max_iter` such steps can lead to the optimum. Otherwise 32, or with more than
+        50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of outlying norm (more
+        than 4 times the root mean square, times the root of the weight) are then in every batch, weighted so that the
+        gradient stays unbiased: in one batch an epoch, such a row would be a shock.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
@@ -120,9 +123,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         this has happened to each of them.
 
     n_iter_no_change : int, default=5
-        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch, or where
-        epochs are short after at least 100 steps, on at most 4096 rows (1024 if rows are long). When these show no
-        improvement, the loss on all rows decides.
+        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch. Where epochs
+        are shorter than 100 steps, it is after as many epochs as make 100 steps; where they are longer than 1000 steps
+        (of 32,000 rows at least), after so many, and then each time their number has grown by a fifth. It is that of at
+        most 4096 rows (1024 if rows are long). When these show no improvement, the loss of up to 65,536 rows decides.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -190,9 +194,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         anew; to go on with those, use `partial_fit`.
 
     verbose : int, default=0
-        1 or more prints a table with a line for each evaluation, and why the fit stopped: the epochs so far, the loss
-        (as in `loss_curve_`), the share of the null loss that is explained, with `early_stopping` the validation score,
-        and the seconds so far.
+        1 or more prints a table with a line for each evaluation, and at least one for each epoch, and why the fit
+        stopped: the epochs so far, the loss (as in `loss_curve_`), the share of the null loss that is explained, with
+        `early_stopping` the validation score, and the seconds so far.
 
     Attributes
     ----------
@@ -203,7 +207,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Intercept.
 
     n_iter_ : int
-        Epochs run, each call of `partial_fit` counting as one.
+        Epochs begun, each call of `partial_fit` counting as one.
+
+    batch_size_ : int
+        Rows drawn for each batch of the last call, as `batch_size` and the data have determined it.
 
     t_ : int
         Update steps done; with `early_stopping` up to the evaluation with the best score.
@@ -213,6 +220,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 if
         rows are long) the loss is that of a sample. In the units of the loss: those of `y`, squared with the
         squared losses and "huber".
+
+    evaluation_epochs_ : list of float
+        Epochs done at each evaluation. With more than 32,000 rows (in batches of 32) the loss is first evaluated inside
+        the first epoch; with fewer than 3200 only after several epochs, unless ``tol=None``.
 
     validation_scores_ : list of float
         With `early_stopping`, the share of the null loss of the validation rows that is explained at each evaluation:
@@ -542,7 +553,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
         monitor = Monitors(monitors)
         problem = engine.pose(data, coordinates, settings)
-        state, history, reason = engine.train(problem, state, settings, monitor, held_out)
+        state, history, reason = train(problem, state, settings, monitor, held_out)
         self._set_fitted(coordinates, state, history, flat=data.flat)
         monitor.finish(history, reason)
         coef = self.coef_.reshape(data.y.shape[1], -1).T
@@ -561,7 +572,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             generator = seed_generator(check_random_state(self.random_state))
             state, before = engine.start(data, coordinates, settings, generator), History()
         else:
-            before = History(self._epochs, self.loss_curve_)
+            before = History(self.evaluation_epochs_, self.loss_curve_)
             for name, n, columns, unit in (
                 ("X", data.X.shape[1], "features", coordinates.x_unit),
                 ("y", data.y.shape[1], "targets", coordinates.y_unit),
@@ -569,9 +580,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 if n != len(unit):
                     raise ValueError(f"{name} must have {len(unit)} {columns}, as in the first call; got {n}.")
             coordinates, state, self._statistics = next_coordinates(
-                data, settings, coordinates, state, self._statistics
+                data, settings, coordinates, state, self._statistics, n_calls=len(before.epochs)
             )
-        monitor = VerboseMonitor(before.n_iter) if self.verbose else Monitor()
+        monitor = VerboseMonitor(before.n_epochs) if self.verbose else Monitor()
         n_steps = state.t
         state, history = engine.train_one_pass(data, coordinates, settings, state, monitor)
         self._set_fitted(coordinates, state, history, flat=data.flat, before=before)

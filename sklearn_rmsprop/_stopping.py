@@ -6,6 +6,15 @@ from typing import Literal
 
 import numpy as np
 
+# On tiny data an epoch is a few steps, in which the loss hardly changes: the rule would stop at once. Evaluations are
+# at least so many steps apart. With 50, fits of few rows ended with a larger excess loss.
+FEWEST_STEPS = 100
+
+# On large data the loss is evaluated inside epochs: after so many steps of at least so many rows in all, and then
+# whenever their number has grown by this share: the averaged iterate needs more steps in proportion to those done
+# before it can have improved much. The fewer rows in a step, the noisier it is, and the more steps it takes.
+FEWEST_STEPS_INSIDE, FEWEST_ROWS_INSIDE, GROWTH = 1000, 32_000, 0.2
+
 Reason = Literal["converged", "validation", "callback", "max_iter"]
 
 IN_WORDS: dict[Reason | None, str] = {
@@ -34,6 +43,33 @@ LONGEST_FIRST_STAGE = 0.3
 STEPS_PER_UNEXPLAINED = 2.0
 
 
+def fewest_steps_inside(batch_size: int) -> int:
+    """How many steps to make before an evaluation inside an epoch."""
+    return max(FEWEST_STEPS_INSIDE, math.ceil(FEWEST_ROWS_INSIDE / batch_size))
+
+
+def steps_to_next_evaluation(n_steps_done: int, steps_per_epoch: int, fewest_inside: float) -> int:
+    """After how many more steps to evaluate the loss: after an epoch, or several short ones, or inside a long one.
+
+    `fewest_inside`: how many at least to make inside an epoch; infinity: only its end counts.
+    """
+    if steps_per_epoch <= fewest_inside:
+        return steps_per_epoch * math.ceil(FEWEST_STEPS / steps_per_epoch)
+    return min(max(int(fewest_inside), int(GROWTH * n_steps_done)), steps_per_epoch)
+
+
+def count_evaluations(n_steps: int, steps_per_epoch: int, fewest_inside: float) -> int:
+    """How often the loss is evaluated in so many steps, at the end included."""
+    n_done = n_evaluations = 0
+    while n_done < n_steps:
+        interval = steps_to_next_evaluation(n_done, steps_per_epoch, fewest_inside)
+        if interval >= steps_per_epoch:  # and stays so
+            return n_evaluations + math.ceil((n_steps - n_done) / interval)
+        n_done += interval
+        n_evaluations += 1
+    return n_evaluations
+
+
 class Stopping:
     """The stopping rule: stops when the loss has ceased to improve, when asked to, or when the epochs are used up.
 
@@ -42,7 +78,7 @@ class Stopping:
     once where the loss itself is below the threshold, because no further improvement could count.
 
     The losses that are compared may be those of a sample of the rows. They are noisy, and the sample may lack rare
-    rows: so when they show no more improvement, the losses on all rows decide, now and at the best evaluation so far.
+    rows: so when they show no more improvement, the losses on more rows decide, now and at the best evaluation so far.
 
     Parameters
     ----------
@@ -59,8 +95,8 @@ class Stopping:
         The loss of the best constant, for `n_reductions` above 0. None: the steps do not follow that share.
     validating : bool
         Whether the losses are those of held-out rows.
-    loss_on_all_rows : callable or None
-        From coordinates to the losses on all rows, where `check` gets those on a sample.
+    loss_on_more_rows : callable or None
+        From coordinates to the losses on all rows or a large sample, where `check` gets those on a small one.
 
     Attributes
     ----------
@@ -79,7 +115,7 @@ class Stopping:
         n_reductions: int = 0,
         null_loss: np.ndarray | None = None,
         validating: bool = False,
-        loss_on_all_rows: Callable[[np.ndarray], np.ndarray] | None = None,
+        loss_on_more_rows: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
@@ -90,11 +126,11 @@ class Stopping:
         self._stage_factor = 1.0
         self._unexplained_factor: float | np.ndarray = 1.0
         self._no_change: Reason = "validation" if validating else "converged"
-        self._loss_on_all_rows = loss_on_all_rows
+        self._loss_on_more_rows = loss_on_more_rows
         # per target; empty without a threshold
         self._threshold = [] if threshold is None else threshold.tolist()
         self._to_beat = [math.inf] * len(self._threshold)
-        self._best_on_all_rows = [math.inf] * len(self._threshold)
+        self._best_on_more_rows = [math.inf] * len(self._threshold)
         self._improved = [False] * len(self._threshold)
         self._n_unchanged = [0] * len(self._threshold)
         self._n_evaluations = 0  # in this stage
@@ -102,18 +138,18 @@ class Stopping:
 
     def check(
         self,
-        n_iter: int,
+        epochs: float,
         losses: np.ndarray,
         coef: np.ndarray,
         *,
         score: float | None = None,
         asked: bool = False,
     ) -> bool:
-        """Whether to stop after `n_iter` epochs.
+        """Whether to stop after so many epochs.
 
         Parameters
         ----------
-        n_iter : int
+        epochs : float
         losses : (n_targets,) array
             The losses of the coordinates `coef`.
         coef : (n_features + 1, n_targets) array
@@ -128,20 +164,20 @@ class Stopping:
         if self._threshold:
             now = losses.tolist() if score is None else [1 - score]
             self._compare(now)
-            if self._loss_on_all_rows is not None and self._has_ceased(now):
-                now = self._compare_on_all_rows(now, coef)
+            if self._loss_on_more_rows is not None and self._has_ceased(now):
+                now = self._compare_on_more_rows(now, coef)
             ceased = self._has_ceased(now)
             if ceased and (self._n_reductions_left == 0 or self._nothing_left(now)):
                 self.reason = self._no_change
-            if self._loss_on_all_rows is not None and any(self._improved):
+            if self._loss_on_more_rows is not None and any(self._improved):
                 self._best_coef = coef if self._best_coef is None else np.where(self._improved, coef, self._best_coef)
         if self.reason is None and self._n_reductions > 0:
-            if self._n_reductions_left > 0 and (ceased or n_iter >= self._end_of_stage()):
+            if self._n_reductions_left > 0 and (ceased or epochs >= self._end_of_stage()):
                 self._begin_stage()
             self._set_rate_factor(losses)
         if self.reason is None and asked:
             self.reason = "callback"
-        if self.reason is None and n_iter >= self.max_iter:
+        if self.reason is None and epochs >= self.max_iter:
             self.reason = self._no_change if self._has_settled() else "max_iter"
         return self.reason is not None
 
@@ -188,15 +224,15 @@ class Stopping:
             else:
                 self._n_unchanged[k] = 0
 
-    def _compare_on_all_rows(self, on_sample: list[float], coef: np.ndarray) -> list[float]:
-        """Return the losses on all rows; an improvement there counts even if the sample shows none."""
-        assert self._loss_on_all_rows is not None
-        at_best = self._loss_on_all_rows(coef if self._best_coef is None else self._best_coef).tolist()
-        now: list[float] = self._loss_on_all_rows(coef).tolist()
+    def _compare_on_more_rows(self, on_sample: list[float], coef: np.ndarray) -> list[float]:
+        """Return the losses on more rows; an improvement there counts even if the sample shows none."""
+        assert self._loss_on_more_rows is not None
+        at_best = self._loss_on_more_rows(coef if self._best_coef is None else self._best_coef).tolist()
+        now: list[float] = self._loss_on_more_rows(coef).tolist()
         for k, threshold in enumerate(self._threshold):
-            # the best evaluation on the sample, by chance, need not be the best one on all rows
-            best = min(at_best[k], self._best_on_all_rows[k])
-            self._best_on_all_rows[k] = min(best, now[k])
+            # the best evaluation on the sample, by chance, need not be the best one on more rows
+            best = min(at_best[k], self._best_on_more_rows[k])
+            self._best_on_more_rows[k] = min(best, now[k])
             if now[k] < best - threshold:
                 self._to_beat[k] = on_sample[k] - threshold
                 self._improved[k] = True

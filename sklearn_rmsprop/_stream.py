@@ -12,6 +12,14 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics
 
+# Origin and unit of a column or target are those of the first call. If the mean of a later call lies more than so many
+# units from the origin, or its unit is so many times as large or as small, the first call was not typical. Measured:
+# origins 10 units off left an excess loss of 0.1 after three passes over the rows, units 100 times off one of 1e-4.
+FARTHEST_ORIGIN, MOST_DIFFERENT_UNIT = 5.0, 100.0
+
+# A call of fewer rows says too little about either.
+FEWEST_ROWS_TO_COMPARE = 10
+
 
 def first_coordinates(data: TrainingData, settings: Settings) -> tuple[Coordinates, Statistics | None]:
     """The coordinates for a stream, and the statistics of its rows if more of them are needed for a basis."""
@@ -22,12 +30,19 @@ def first_coordinates(data: TrainingData, settings: Settings) -> tuple[Coordinat
 
 
 def next_coordinates(
-    data: TrainingData, settings: Settings, coordinates: Coordinates, state: State, statistics: Statistics | None
+    data: TrainingData,
+    settings: Settings,
+    coordinates: Coordinates,
+    state: State,
+    statistics: Statistics | None,
+    *,
+    n_calls: int,
 ) -> tuple[Coordinates, State, Statistics | None]:
     """The coordinates for a further call of a stream, the state in them, and the statistics if more rows are needed.
 
     With enough rows, coordinates are made anew of all rows so far, with a basis. A basis is left when an L1 penalty has
-    been set, which needs the columns' own axes. Columns and targets that begin to vary get units, or a new basis.
+    been set, which needs the columns' own axes. Columns and targets that begin to vary get units, or a new basis. After
+    1, 2, 4, 8, ... calls the coordinates are compared with those of the latest rows.
     """
     may_whiten = settings.may_whiten(data)
     new = coordinates
@@ -41,12 +56,53 @@ def next_coordinates(
         new = replace(coordinates, basis=None, inverse_basis=None)
     elif coordinates.basis is not None and has_late_columns(data, settings, coordinates, state):
         new, statistics = first_coordinates(data, settings)
+    is_corrected = False
+    if new is coordinates and settings.standardize and n_calls.bit_count() == 1:
+        new, statistics = corrected(data, settings, coordinates, statistics)
+        is_corrected = new is not coordinates
     if new is not coordinates:
-        points = (new.from_user(*coordinates.to_user(p.astype(np.float64))) for p in (state.coef, state.average))
+        points = [new.from_user(*coordinates.to_user(p.astype(np.float64))) for p in (state.coef, state.average)]
+        if is_corrected:
+            for point in points:
+                # where the mean of the rows is predicted to have their mean target: from hundreds of units away, the
+                # steps of a long stream would not lead there
+                point[-1] = 0
         state = state.restarted_at(*points, dtype=new.dtype(state.coef.dtype))
     elif settings.standardize:
         new = with_late_units(data, settings, coordinates, state)
     return new, state, statistics
+
+
+def corrected(
+    data: TrainingData, settings: Settings, coordinates: Coordinates, statistics: Statistics | None
+) -> tuple[Coordinates, Statistics | None]:
+    """The coordinates with other origins and units where those are not typical of these rows, and the statistics.
+
+    The same object if all are typical.
+    """
+    if len(data.rows) < FEWEST_ROWS_TO_COMPARE:
+        return coordinates, statistics
+    fresh, of_these_rows = first_coordinates(data, settings)
+    varies = varying_columns(measure(data, replace(settings, whiten=False)))
+    targets = ~fresh.is_constant_target()
+    targets &= differ(coordinates.y_mean, fresh.y_mean, coordinates.y_unit, fresh.y_unit)
+    columns = varies & differ(coordinates.x_mean, fresh.x_mean, coordinates.x_unit, fresh.x_unit)
+    if not (columns.any() or targets.any()):
+        return coordinates, statistics
+    if coordinates.basis is not None or (coordinates.x_mean is None) != (fresh.x_mean is None):
+        return fresh, of_these_rows
+    places = np.flatnonzero(columns)
+    return coordinates.with_units_of(fresh, places, places, targets), statistics
+
+
+def differ(
+    mean: np.ndarray | None, other_mean: np.ndarray | None, unit: np.ndarray, other_unit: np.ndarray
+) -> np.ndarray:
+    """Where one origin is far from the other, or one unit much larger than the other. Origins of None are zeros."""
+    distance = np.abs((0.0 if mean is None else mean) - (0.0 if other_mean is None else other_mean))
+    larger, smaller = np.maximum(unit, other_unit), np.minimum(unit, other_unit)
+    result: np.ndarray = (distance > FARTHEST_ORIGIN * larger) | (larger > MOST_DIFFERENT_UNIT * smaller)
+    return result
 
 
 def has_late_columns(data: TrainingData, settings: Settings, coordinates: Coordinates, state: State) -> bool:

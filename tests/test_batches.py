@@ -126,8 +126,8 @@ def test_which_rows_they_are():
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
 def test_the_gradient_stays_unbiased(container, weighted):
     """With all drawn rows in the batch it is that of all rows: the step is that of batch_size=None."""
-    X, y = leverage(50, n_rows=300)
-    weight = np.random.default_rng(0).uniform(0.5, 2, size=300) if weighted else None
+    X, y = leverage(50, n_rows=600)
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=600) if weighted else None
     states = []
     for certain in (True, False):
         settings = Settings.of(vars(RMSpropRegressor(batch_size="auto" if certain else None)))
@@ -135,7 +135,7 @@ def test_the_gradient_stays_unbiased(container, weighted):
         coordinates = coordinates_of(measure(data, settings), data, settings)
         problem = pose(data, coordinates, settings)
         if certain:
-            assert problem.rows.n_drawn < 300
+            assert problem.rows.n_drawn < 600
             batches = replace(problem.batches, size=problem.rows.n_drawn)
             problem = make_problem(data, coordinates, settings.objective, batches, fit_intercept=True, shuffle=True)
         state = start(data, coordinates, settings, seed_generator(np.random.RandomState(0)))

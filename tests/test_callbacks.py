@@ -84,7 +84,7 @@ def problem(n_rows=500, n_targets=None):
 
 
 def regressor(**parameters):
-    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "random_state": 0} | parameters)
+    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "batch_size": 32, "random_state": 0} | parameters)
 
 
 def assert_same_model(one, other):
@@ -98,18 +98,54 @@ def assert_nothing_left_behind(model):
     assert not [name for name in names if "callback" in name or "ctx" in name]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("tol", [None, 1e-300])
 @pytest.mark.parametrize(
-    ("n_rows", "max_iter", "n_evaluations"), [(5000, 12, 12), (500, 12, 2), (500, 14, 2), (32, 7, 1)]
+    ("n_rows", "max_iter", "n_evaluations"), [(5000, 12, 12), (500, 12, 12), (500, 14, 14), (32, 7, 7)]
 )
-def test_a_task_for_the_fit_and_one_for_each_evaluation(n_rows, max_iter, n_evaluations):
+def test_a_task_for_the_fit_and_one_for_each_epoch(n_rows, max_iter, n_evaluations, tol):
     recorder = Recorder()
-    model = regressor(max_iter=max_iter).set_callbacks(recorder).fit(*problem(n_rows))
+    parameters = {"max_iter": max_iter, "tol": tol, "n_iter_no_change": 100}
+    model = regressor(**parameters).set_callbacks(recorder).fit(*problem(n_rows))
     evaluations = ["begin evaluation", "end evaluation"] * n_evaluations
     assert recorder.calls == ["setup", "begin fit", *evaluations, "end fit", "teardown"]
-    assert len(model.loss_curve_) == n_evaluations
     assert recorder.contexts[0].max_subtasks == n_evaluations
     assert [each.task_id for each in recorder.contexts[3:-2:2]] == list(range(n_evaluations))
+    assert [each.n_iter_ for each in recorder.models()] == list(range(1, n_evaluations + 1))
     assert_nothing_left_behind(model)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"loss": "quantile"}, {"early_stopping": True}, {"penalty": "l1", "alpha": 0.1, "momentum": 0.5}],
+    ids=["default", "kink", "early stopping", "L1"],
+)
+def test_a_fit_is_the_same_whoever_watches(parameters, container):
+    """Although the rule looks at the loss every seven epochs only, and pauses round sparse columns anew."""
+    X, y = problem()
+    X, recorder, other = container(X), Recorder(), regressor(tol=1e-4, max_iter=300, **parameters)
+    model = clone(other).set_callbacks(recorder).fit(X, y)
+    assert_same_model(model, other.fit(X, y))
+    models = recorder.models()
+    assert [each.n_iter_ for each in models] == list(range(1, model.n_iter_ + 1))
+    # up to rounding of sparse columns, which a few steps amplify, the model of a fit that ends there
+    with pytest.warns(ConvergenceWarning):
+        ended = regressor(tol=1e-4, **parameters | {"max_iter": 4}).fit(X, y)
+    if "loss" not in parameters:  # max_iter sets the stages of a loss with a kink
+        np.testing.assert_allclose(models[3].coef_, ended.coef_, rtol=1e-9)
+        np.testing.assert_allclose(models[3].loss_curve_, ended.loss_curve_, rtol=1e-9)
+
+
+def test_of_many_rows_callbacks_see_each_evaluation_inside_epochs():
+    X, y = problem(40_000)
+    recorder = Recorder()
+    model = RMSpropRegressor(random_state=0).set_callbacks(recorder).fit(X, y)
+    assert recorder.calls.count("end evaluation") == len(model.loss_curve_)
+    assert 0 < model.evaluation_epochs_[0] < 1
+    seen = recorder.models()
+    assert seen[1].loss_curve_ == model.loss_curve_[:2]
+    assert recorder.contexts[0].max_subtasks >= 1000
 
 
 def test_a_fit_may_take_fewer_checks_than_it_is_allowed():
@@ -132,9 +168,8 @@ def test_the_model_at_a_check_is_that_of_a_fit_that_stops_there(parameters, cont
     X = container(X.astype(parameters.pop("dtype", np.float64)))
     recorder = Recorder()
     model = regressor(**parameters).set_callbacks(recorder).fit(X, y)
-    # 16 steps an epoch: a check every 7 epochs
-    assert [each.n_iter_ for each in recorder.models()] == [7, 14, 21, 28, 30]
-    for each in recorder.models():
+    assert [each.n_iter_ for each in recorder.models()] == list(range(1, 31))
+    for each in recorder.models()[::7]:
         assert_same_model(each, regressor(**parameters, max_iter=each.n_iter_).fit(X, y))
     assert_same_model(model, recorder.received[-1][3])
 
@@ -162,7 +197,7 @@ def test_the_model_at_a_check_can_go_on_by_itself():
     expected = pickle.dumps(model.coef_)
     first = pickle.loads(pickle.dumps(recorder.models()[0])).set_callbacks()
     first.partial_fit(X, y)
-    assert_same_model(first, regressor(max_iter=7).fit(X, y).partial_fit(X, y))
+    assert_same_model(first, regressor(max_iter=1).fit(X, y).partial_fit(X, y))
     assert pickle.dumps(model.coef_) == expected
 
 
@@ -201,19 +236,22 @@ def test_callbacks_receive_what_the_user_passed(weight):
         assert model.predict(got_X).shape == (500,)
 
 
-@pytest.mark.parametrize("max_iter", [14, 1000])
-def test_a_callback_stops_the_fit(max_iter):
-    """Without a warning, also when the last epoch allowed is reached with it."""
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("max_iter", "n_evaluations"), [(14, 14), (1000, 14), (1000, 5), (14, 9)])
+def test_a_callback_stops_the_fit(max_iter, n_evaluations):
+    """Where the rule looks at the loss, and between; without a warning, also with the last epoch allowed."""
     X, y = problem()
-    stopper = Stopper(2)
+    stopper = Stopper(n_evaluations)
     model = regressor(tol=1e-9, max_iter=max_iter).set_callbacks(stopper).fit(X, y)
     assert stopper.calls[-3:] == ["end evaluation", "end fit", "teardown"]
-    assert_same_model(model, regressor(max_iter=14).fit(X, y))
+    ended = regressor(max_iter=n_evaluations).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, ended.coef_)
+    assert (model.n_iter_, model.t_) == (ended.n_iter_, ended.t_)
 
 
 def test_without_a_callback_that_stops_the_same_fit_warns():
     with pytest.warns(ConvergenceWarning, match="max_iter"):
-        regressor(tol=1e-9, max_iter=14).set_callbacks(Stopper(3)).fit(*problem())
+        regressor(tol=1e-9, max_iter=14).set_callbacks(Stopper(15)).fit(*problem())
 
 
 def test_a_fit_that_is_stopped_publishes_the_best_check():
@@ -236,8 +274,8 @@ def test_verbose_beside_callbacks(capsys):
     recorder = Recorder()
     regressor(verbose=1, tol=1e-9).set_callbacks(recorder, Stopper(3)).fit(*problem())
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["epoch", "7", "14", "21", "Stopped"]
-    assert lines[-1] == "Stopped after 21 epochs: a callback asked for it."
+    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3", "Stopped"]
+    assert lines[-1] == "Stopped after 3 epochs: a callback asked for it."
     assert recorder.calls.count("end evaluation") == 3
 
 
@@ -322,8 +360,8 @@ def test_scoring_monitor(weight):
     monitor = callback.ScoringMonitor(scoring="r2")
     model = regressor().set_callbacks(monitor).fit(X, y, sample_weight=weight)
     scores = {row["task_id_path"]: row["r2"] for row in monitor.get_logs().data}
-    assert list(scores) == [(0,)] + [(0, n) for n in range(5)]
-    expected = [regressor(max_iter=n).fit(X, y, sample_weight=weight).predict(X) for n in (7, 14, 21, 28, 30)]
+    assert list(scores) == [(0,)] + [(0, n) for n in range(30)]
+    expected = [regressor(max_iter=n).fit(X, y, sample_weight=weight).predict(X) for n in range(1, 31)]
     expected = [r2_score(y, prediction, sample_weight=weight) for prediction in expected]
     assert list(scores.values()) == [model.score(X, y, weight), *expected]
 
@@ -336,9 +374,8 @@ def test_scoring_monitor_in_a_search_over_two_jobs():
     grid = {"rmspropregressor__learning_rate": [0.01, 0.1]}
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X, y)
     scores = monitor.get_logs().data_as_pandas
-    # two candidates on two splits, with a check every 13 epochs and one at the end, and the refit, every 7 epochs; each
-    # fit counts once more
-    assert len(scores) == 4 * (3 + 1) + (5 + 1)
+    # two candidates on two splits, and the refit; each fit counts once more
+    assert len(scores) == 5 * (30 + 1)
     refit = scores[scores["task_id_path"] == (0, 1, 1)]
     assert refit["r2"].item() == pytest.approx(search.score(X, y), rel=1e-12)
 

@@ -36,7 +36,7 @@ def problem(n_rows=500, n_features=4):
 
 
 def regressor(**parameters):
-    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "random_state": 0} | parameters)
+    return RMSpropRegressor(**{"tol": None, "max_iter": 30, "batch_size": 32, "random_state": 0} | parameters)
 
 
 def legend_of(ax):
@@ -50,26 +50,27 @@ def epochs_of(model):
     return line.get_xdata().tolist()
 
 
-def test_checks_are_drawn_at_their_epochs():
-    """A check follows 100 steps: 50 epochs of two batches, 7 of 16, 1 of 157."""
-    assert epochs_of(regressor(max_iter=120).fit(*problem(50))) == [50, 100, 120]
-    assert epochs_of(regressor(max_iter=16).fit(*problem(500))) == [7, 14, 16]
-    assert epochs_of(regressor(max_iter=3).fit(*problem(5000))) == [1, 2, 3]
-    model = RMSpropRegressor(random_state=0).fit(*problem(500))
+def test_evaluations_are_drawn_at_their_epochs():
+    assert epochs_of(regressor(max_iter=3).fit(*problem(500))) == [1, 2, 3]
+    model = RMSpropRegressor(batch_size=32, random_state=0).fit(*problem(500))
+    assert epochs_of(model)[:3] == [7, 14, 21]
     assert epochs_of(model)[-1] == model.n_iter_
+    model = RMSpropRegressor(random_state=0).fit(*problem(50_000))
+    assert 0 < epochs_of(model)[0] < 1
+    assert epochs_of(model) == model.evaluation_epochs_
 
 
 def test_each_call_of_partial_fit_is_an_epoch():
     X, y = problem()
     assert epochs_of(regressor().partial_fit(X, y).partial_fit(X, y)) == [1, 2]
-    model = regressor(max_iter=16).fit(X, y).partial_fit(X, y)
-    assert epochs_of(model.partial_fit(X[:10], y[:10])) == [7, 14, 16, 17, 18]
+    model = regressor(max_iter=3).fit(X, y).partial_fit(X, y)
+    assert epochs_of(model.partial_fit(X[:10], y[:10])) == [1, 2, 3, 4, 5]
 
 
 def test_a_new_fit_counts_anew():
     X, y = problem()
-    model = regressor(warm_start=True, max_iter=16).fit(X, y).partial_fit(X, y)
-    assert epochs_of(model.fit(X, y)) == [7, 14, 16]
+    model = regressor(warm_start=True, max_iter=3).fit(X, y).partial_fit(X, y)
+    assert epochs_of(model.fit(X, y)) == [1, 2, 3]
 
 
 def test_the_display_stores_what_it_draws():
@@ -100,11 +101,11 @@ def test_the_best_of_the_validation_scores_is_marked():
 
 def test_validation_scores_end_where_partial_fit_went_on():
     X, y = problem()
-    model = regressor(early_stopping=True, max_iter=14).fit(X, y)
+    model = regressor(early_stopping=True, max_iter=2).fit(X, y)
     model.set_params(early_stopping=False).partial_fit(X, y)
     display = TrainingCurveDisplay.from_estimator(model)
-    assert display.line_.get_xdata().tolist() == [7, 14, 15]
-    assert display.validation_line_.get_xdata().tolist() == [7, 14]
+    assert display.line_.get_xdata().tolist() == [1, 2, 3]
+    assert display.validation_line_.get_xdata().tolist() == [1, 2]
 
 
 def test_several_models_on_the_same_axes():

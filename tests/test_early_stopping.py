@@ -45,7 +45,8 @@ def split(n_rows=N_ROWS, seed=0):
 
 def stopping(loss="squared_error", **parameters):
     options = (KINKED | SMOOTH)[loss]
-    return RMSpropRegressor(loss, **{"early_stopping": True, "random_state": 0, **options, **parameters})
+    fixed = {"early_stopping": True, "random_state": 0, "batch_size": 32}
+    return RMSpropRegressor(loss, **fixed | options | parameters)
 
 
 @every_container
@@ -74,7 +75,7 @@ def test_it_is_the_fit_of_the_other_rows(container):
     """With the best epoch the last: the same rows, in the same order, and the same units."""
     X, y = problem()
     kept, _ = split()
-    parameters = {"tol": None, "max_iter": 1, "shuffle": False}
+    parameters = {"batch_size": 32, "tol": None, "max_iter": 1, "shuffle": False}
     held_out = stopping(**parameters).fit(container(X), y)
     kept_only = RMSpropRegressor(**parameters).fit(container(X[np.sort(kept)]), y[np.sort(kept)])
     # dense sums over the same rows, at other places in memory
@@ -216,8 +217,9 @@ def test_partial_fit_goes_on_from_the_best(container):
     """As if training had ended there: steps, random order and average are as they were then."""
     X, y = problem()
     model = stopping().fit(container(X), y)
-    # 15 steps an epoch: a check every 7 epochs
-    ended = stopping(tol=None, max_iter=7 * (1 + int(np.argmax(model.validation_scores_)))).fit(container(X), y)
+    best = int(model.evaluation_epochs_[np.argmax(model.validation_scores_)])
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        ended = stopping(max_iter=best).fit(container(X), y)
     assert ended.n_iter_ < model.n_iter_
     for one in (model, ended):
         one.set_params(early_stopping=False).partial_fit(container(X), y)
@@ -258,8 +260,7 @@ def test_tol_none_runs_all_epochs(loss, container):
     X, y = problem()
     model = stopping(loss, tol=None, max_iter=51).fit(container(X), y)
     assert model.n_iter_ == 51
-    # 15 steps an epoch: a check every 7 epochs, and one at the end
-    assert len(model.validation_scores_) == len(model.loss_curve_) == 8
+    assert len(model.validation_scores_) == len(model.loss_curve_) == 51
 
 
 def test_checks_wait_for_the_score_and_not_for_the_loss():

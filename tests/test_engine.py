@@ -9,7 +9,7 @@ import pytest
 from engine_setup import assert_same, contents, data_of, rows_and_targets, set_up, settings_of
 from scipy import sparse
 
-from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import RMSpropRegressor, _training
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._kernel._csr_rows import CSRRows
 from sklearn_rmsprop._kernel._dense_rows import DenseRows
@@ -139,14 +139,14 @@ def test_steps_that_were_interrupted_have_not_been_done(container, monkeypatch):
     _, state, problem = set_up(data_of(*rows_and_targets(container)), settings)
     state, _ = engine.run(problem, state, settings)
     same_place = problem.of_targets(np.arange(3))
-    run_steps = engine.run_steps
+    run_steps = _training.run_steps
 
     def interrupted(*args, **options):
         run_steps(*args, **options)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "run_steps", interrupted)
+        patch.setattr(_training, "run_steps", interrupted)
         with pytest.raises(KeyboardInterrupt):
             engine.run(problem, state, settings)
     expected, _ = engine.run(same_place, state, settings)
@@ -189,7 +189,7 @@ def test_sparse_rows_in_the_coordinates_of_dense_ones(penalty):
     later, losses = engine.run(csr, state, settings, n_steps=100)
     assert_same(state, before)
     assert (later.reported() == 0).any() == (penalty == "l1")
-    np.testing.assert_allclose(losses, dense.evaluate(later.reported(), dense.rows_in_all), rtol=1e-10)
+    np.testing.assert_allclose(losses, dense.evaluate(later.reported(), dense.confirmation_rows), rtol=1e-10)
     assert_same(csr.state_off_rows(csr.state_on_rows(later)), later, ROUNDING)
 
 
@@ -258,7 +258,7 @@ def test_targets_may_share_a_column(weighted, loss, container):
         coordinates, state, problem = set_up(data_of(X, y, weight), settings)
         state, losses = engine.run(problem, state, settings, n_steps=20, rate_factor=np.linspace(0.2, 1, 5))
         later, history, _ = engine.train(problem, state, settings)
-        results.append((coordinates.y_mean, coordinates.y_unit, problem.null_loss(problem.rows_in_all), losses))
+        results.append((coordinates.y_mean, coordinates.y_unit, problem.null_loss(problem.confirmation_rows), losses))
         results[-1] += (state.coef, later.coef, later.average, history.loss_curve)
         assert problem.y.strides[1] == (0 if y is shared else 8)
     for of_shared, of_copies in zip(*results, strict=True):
@@ -295,7 +295,7 @@ def test_a_shared_column_takes_the_memory_of_one(loss, container):
     try:
         _, state, problem = set_up(data, settings)
         engine.run(problem, state, settings, n_steps=3)
-        problem.null_loss(problem.rows_in_all)
+        problem.null_loss(problem.confirmation_rows)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -380,9 +380,9 @@ def test_penalties_of_coefficients_that_are_not_trained_belong_to_their_targets(
     settings, data = small_batches(penalty="l2"), data_of(*rows_and_targets())
     _, state, problem = set_up(data, settings)
     problem = replace(problem, penalty_elsewhere=np.array([1.0, 2.0, 4.0]))
-    losses = problem.evaluate(state.reported(), problem.rows_in_all)
+    losses = problem.evaluate(state.reported(), problem.confirmation_rows)
     part = problem.of_targets([2, 1])
-    of_part = part.evaluate(state.of_targets([2, 1]).reported(), part.rows_in_all)
+    of_part = part.evaluate(state.of_targets([2, 1]).reported(), part.confirmation_rows)
     np.testing.assert_allclose(of_part, losses[[2, 1]], rtol=ROUNDING)
 
 

@@ -29,7 +29,8 @@ def problem(seed=0, *, n_rows=60, n_features=4, n_targets=None):
 
 def short(name, **parameters):
     """Return a model of the configuration that takes few steps, before rounding is amplified."""
-    return RMSpropRegressor(**CONFIGURATIONS[name] | {"max_iter": 5, "tol": None, "random_state": 0} | parameters)
+    fixed = {"max_iter": 5, "tol": None, "random_state": 0}
+    return RMSpropRegressor(**{"batch_size": 32} | CONFIGURATIONS[name] | fixed | parameters)
 
 
 @each_configuration
@@ -280,7 +281,7 @@ def test_partial_fit_may_change_from_dense_to_sparse_and_back(name):
 
 def test_warm_start_continues_and_cold_start_does_not():
     X, y = problem(n_rows=500)
-    model = RMSpropRegressor(max_iter=1, tol=None, learning_rate=0.01, random_state=0, warm_start=True)
+    model = RMSpropRegressor(batch_size=32, max_iter=1, tol=None, learning_rate=0.01, random_state=0, warm_start=True)
     losses = [model.fit(X, y).loss_curve_[0] for _ in range(4)]
     assert losses[0] > losses[1] > losses[2]
     assert model.t_ == 16

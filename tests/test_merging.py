@@ -112,13 +112,13 @@ def test_training_goes_on_from_a_mean(rule, dtype, container):
         assert not np.shares_memory(mean.generator, state.generator)
         for name, array in mean.arrays().items():
             assert not np.shares_memory(array, getattr(state, name))
-    losses = [problem.evaluate(mean.reported(), problem.rows_in_all) for problem in problems]
+    losses = [problem.evaluate(mean.reported(), problem.confirmation_rows) for problem in problems]
     for _ in range(5):
         trained = [engine.run(problem, mean, settings, n_steps=20)[0] for problem in problems]
         mean = State.mean(trained, [1 / 3] * 3)
     assert mean.t == 120
     assert mean.is_finite()
-    later = [problem.evaluate(mean.reported(), problem.rows_in_all) for problem in problems]
+    later = [problem.evaluate(mean.reported(), problem.confirmation_rows) for problem in problems]
     assert np.mean(later) < np.mean(losses)
     for state, same in zip(states, before, strict=True):
         assert_same(state, same)

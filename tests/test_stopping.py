@@ -10,7 +10,14 @@ from scipy import sparse
 from sklearn_rmsprop import RMSpropRegressor, _problem
 from sklearn_rmsprop._problem import MOST_EVALUATION_ROWS, count_evaluation_rows
 from sklearn_rmsprop._statistics import sample_evenly
-from sklearn_rmsprop._stopping import IN_WORDS, REDUCTION, Reason, Stopping
+from sklearn_rmsprop._stopping import (
+    IN_WORDS,
+    REDUCTION,
+    Reason,
+    Stopping,
+    count_evaluations,
+    steps_to_next_evaluation,
+)
 
 
 def run(stopping, losses):
@@ -155,7 +162,23 @@ def test_the_reason_says_whether_it_was_the_score_of_held_out_rows():
     assert stopping.reason == "max_iter"
 
 
-# Where checks see a sample of the rows
+@pytest.mark.parametrize("fewest_inside", [1000, 32_000, np.inf])
+@pytest.mark.parametrize("steps_per_epoch", [1, 14, 99, 100, 999, 1001, 31_250, 10**6])
+def test_evaluations_are_some_steps_apart_and_at_most_an_epoch_or_two_hundred(steps_per_epoch, fewest_inside):
+    n_done, intervals = 0, []
+    while len(intervals) < 100:
+        intervals.append(steps_to_next_evaluation(n_done, steps_per_epoch, fewest_inside))
+        n_done += intervals[-1]
+        for n_steps in (n_done - 1, n_done):
+            assert count_evaluations(n_steps, steps_per_epoch, fewest_inside) == len(intervals)
+    assert min(intervals) >= 100
+    assert max(intervals) <= max(199, steps_per_epoch)
+    assert (np.diff(intervals) >= 0).all()
+    if steps_per_epoch <= fewest_inside:
+        assert intervals[0] % steps_per_epoch == 0
+
+
+# Where evaluations see a sample of the rows
 
 
 def run_on_sample(losses, on_all_rows, **options):
@@ -165,11 +188,13 @@ def run_on_sample(losses, on_all_rows, **options):
     """
     looked_at = []
 
-    def loss_on_all_rows(coef):
+    def loss_on_more_rows(coef):
         looked_at.append(int(coef[0, 0]))
         return np.array([on_all_rows[looked_at[-1]]])
 
-    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, loss_on_all_rows=loss_on_all_rows, **options)
+    stopping = Stopping(
+        np.array([0.1]), n_iter_no_change=2, max_iter=100, loss_on_more_rows=loss_on_more_rows, **options
+    )
     end = run(stopping, losses)
     # it looks at the best evaluation so far and at the current one
     return end, list(zip(looked_at[::2], looked_at[1::2], strict=True)), stopping
@@ -205,12 +230,12 @@ def test_each_target_has_its_own_best_evaluation():
     """The second goes on improving on the sample for a while, the first never does: its best one is the first."""
     compared = []
 
-    def loss_on_all_rows(coef):
+    def loss_on_more_rows(coef):
         compared.append(coef[0].tolist())
         # the first is worse than at its best: a better last evaluation than one of the second's is no improvement
         return np.where(coef[0] == 1, [5.0, 9.0], [5.5, 3.0])
 
-    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100, loss_on_all_rows=loss_on_all_rows)
+    stopping = Stopping(np.array([0.1, 0.1]), n_iter_no_change=2, max_iter=100, loss_on_more_rows=loss_on_more_rows)
     assert run(stopping, [[5, 5], [6, 4], [6, 3], [6, 3], [5.5, 3]]) == 5
     assert compared == [[1, 3], [5, 5]]
 
@@ -323,4 +348,4 @@ def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
         )
         for k in range(n_targets)
     ]
-    assert model.loss_curve_ == [pytest.approx(np.mean(expected), rel=1e-9)]
+    assert model.loss_curve_[-1] == pytest.approx(np.mean(expected), rel=1e-9)

@@ -158,9 +158,17 @@ def test_weights_targets_and_containers_follow_the_reference(problem, case, batc
     assert_model(model, path.coef[-1], path.intercept[-1])
     assert model.t_ == epochs * steps_per_epoch
 
+
+@pytest.mark.parametrize("container", ["C", "CSR, 32-bit"])
+@pytest.mark.parametrize("case", CASES)
+def test_streams_with_weights_and_targets_follow_the_reference(problem, case, container):
+    X, Y, weight = problem
+    epochs, _ = n_epochs_for(np.count_nonzero(weight), 3)
+    params = parameters(case, 3)
+    path = follow_epochs(X, Y, params, epochs, weight)
     model = RMSpropRegressor(**params)
     for _ in range(epochs):
-        model.partial_fit(X, Y, sample_weight=weight)
+        model.partial_fit(CONTAINERS[container](X), Y, sample_weight=weight)
     assert_model(model, path.coef[-1], path.intercept[-1])
 
 
@@ -308,16 +316,13 @@ def test_standardize_with_given_start(problem, case):
 @pytest.mark.parametrize("container", ["C", "CSR, 64-bit"])
 @pytest.mark.parametrize("batch_size", [1, 7, None])
 @pytest.mark.parametrize("average", [True, False])
-def test_loss_curve_is_the_loss_of_the_published_iterate_at_each_check(problem, average, batch_size, container):
+def test_loss_curve_is_the_loss_of_the_reported_iterate_after_each_epoch(problem, average, batch_size, container):
     X, Y, weight = problem
-    n_rows = np.count_nonzero(weight)
     params = parameters("textbook", batch_size, learning_rate=0.001, average=average)
-    # A check is as many epochs as make 100 steps. The last one is cut short.
-    epochs_per_check = math.ceil(100 / math.ceil(n_rows / (batch_size or n_rows)))
-    epochs = 5 * epochs_per_check // 2
+    epochs = 10
     path = follow_epochs(X, Y, params, epochs, weight)
     expected = []
-    for epoch in (epochs_per_check, 2 * epochs_per_check, epochs):
+    for epoch in range(1, epochs + 1):
         errors = X @ path.coef[epoch].T + path.intercept[epoch] - Y
         expected.append(np.average((errors**2).mean(axis=1) / 2, weights=weight))
     model = RMSpropRegressor(**params, max_iter=epochs)

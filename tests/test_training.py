@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_rmsprop import RMSpropRegressor
 from sklearn_rmsprop import _engine as engine
@@ -25,15 +26,32 @@ def problem(n_rows=500, seed=0):
 @pytest.mark.parametrize("n_rows", [10, 500, 5000])
 def test_tol_none_runs_exactly_max_iter_epochs(n_rows):
     X, y = problem(n_rows)
-    model = RMSpropRegressor(tol=None, max_iter=23).fit(X, y)
+    model = RMSpropRegressor(tol=None, batch_size=32, max_iter=23).fit(X, y)
     assert model.n_iter_ == 23
     assert model.t_ == 23 * -(-n_rows // 32)
 
 
-def test_a_check_is_an_epoch_or_a_hundred_steps():
-    for n_rows, checks in [(5000, 12), (500, 2), (32, 1)]:
-        X, y = problem(n_rows)
-        assert len(RMSpropRegressor(tol=None, max_iter=12).fit(X, y).loss_curve_) == checks
+def test_the_loss_is_evaluated_after_epochs_or_a_hundred_steps_or_inside_epochs():
+    """5000 rows are 157 steps, 500 rows 16, 32 rows one, and 200,000 rows 6250."""
+    for n_rows, epochs in [(5000, range(1, 13)), (500, [7, 12]), (32, [12])]:
+        model = RMSpropRegressor(tol=1e-300, batch_size=32, max_iter=12, n_iter_no_change=100)
+        with pytest.warns(ConvergenceWarning):
+            model.fit(*problem(n_rows))
+        assert model.evaluation_epochs_ == list(epochs)
+    model = RMSpropRegressor(random_state=0).fit(*problem(200_000))
+    steps = np.multiply(model.evaluation_epochs_, 6250)
+    np.testing.assert_allclose(steps[:6], [1000, 2000, 3000, 4000, 5000, 6000], rtol=1e-12)
+    growth = np.diff(steps) / steps[:-1]
+    assert (growth[6:] < 0.2 + 1e-12).all()
+    assert model.n_iter_ == np.ceil(model.evaluation_epochs_[-1])
+    assert model.t_ == pytest.approx(steps[-1])
+
+
+@pytest.mark.parametrize("n_rows", [5000, 500, 32])
+def test_without_tol_the_loss_is_evaluated_after_each_epoch(n_rows):
+    model = RMSpropRegressor(tol=None, max_iter=12).fit(*problem(n_rows))
+    assert model.evaluation_epochs_ == list(range(1, 13))
+    assert len(model.loss_curve_) == 12
 
 
 def test_tol_is_a_fraction_of_what_there_is_to_gain():
@@ -84,7 +102,7 @@ def table(printed):
     return header.split(), np.array([line.split() for line in rows], dtype=float).T, lines[len(rows) :]
 
 
-def test_verbose_prints_a_line_a_check(capsys):
+def test_verbose_prints_a_line_for_each_evaluation(capsys):
     X, y = problem(4000)
     model = RMSpropRegressor(verbose=1, max_iter=3, tol=None, random_state=0).fit(X, y)
     header, (epoch, loss, explained, seconds), end = table(capsys.readouterr().out)
@@ -112,9 +130,10 @@ def test_verbose_prints_the_mean_over_targets(capsys):
     X, y = problem(500)
     model = RMSpropRegressor(verbose=1, random_state=0).fit(X, np.column_stack((y, 3 * y)))
     _, (epoch, loss, explained, _), end = table(capsys.readouterr().out)
-    assert epoch[-1] == model.n_iter_
-    np.testing.assert_allclose(loss, model.loss_curve_, rtol=1e-5)
-    np.testing.assert_allclose(explained, 1 - np.array(model.loss_curve_) / (5 * y.var() / 2), atol=1e-5)
+    assert epoch.tolist() == list(range(1, model.n_iter_ + 1))
+    at = np.array(model.evaluation_epochs_, int) - 1
+    np.testing.assert_allclose(loss[at], model.loss_curve_, rtol=1e-5)
+    np.testing.assert_allclose(explained[at], 1 - np.array(model.loss_curve_) / (5 * y.var() / 2), atol=1e-5)
     assert end == [f"Stopped after {model.n_iter_} epochs: the loss no longer falls by tol."]
 
 
@@ -142,7 +161,7 @@ def test_verbose_of_a_target_whose_square_underflows(capsys):
     X, y = problem(500)
     RMSpropRegressor(verbose=1, max_iter=7, tol=None).fit(X, 1e-170 * y)
     _, (_, loss, explained, _), _ = table(capsys.readouterr().out)
-    assert loss.tolist() == [0]
+    assert loss.tolist() == [0] * 7
     assert np.isnan(explained).all()
 
 
@@ -170,7 +189,7 @@ def test_a_callable_schedule_is_the_named_one(name, container):
         asked.extend(t)
         return make_schedule(name, 0.2, n_steps)(t)
 
-    parameters = {"max_iter": 3, "tol": None, "random_state": 0, "momentum": 0.5}
+    parameters = {"batch_size": 32, "max_iter": 3, "tol": None, "random_state": 0, "momentum": 0.5}
     called = RMSpropRegressor(schedule=schedule, **parameters).fit(container(X), y)
     named = RMSpropRegressor(schedule=name, **parameters).fit(container(X), y)
     np.testing.assert_array_equal(called.coef_, named.coef_)

@@ -50,7 +50,7 @@ def test_equal_in_expectation_otherwise(container):
     (X, y, weight), (X_repeated, y_repeated) = weighted_and_repeated(0, n_rows=60, n_features=3)
 
     def coefficients(X, y, weight=None):
-        models = (RMSpropRegressor(random_state=seed) for seed in range(100))
+        models = (RMSpropRegressor(batch_size=32, random_state=seed) for seed in range(100))
         return np.array([model.fit(container(X), y, sample_weight=weight).coef_ for model in models])
 
     weighted, repeated, unweighted = (

@@ -35,6 +35,7 @@ assert_type(model.coef_, NDArray[np.floating[Any]])
 assert_type(model.intercept_, float | NDArray[np.floating[Any]])
 assert_type(model.loss_curve_, list[float])
 assert_type(model.validation_scores_, list[float])
+assert_type(model.evaluation_epochs_, list[float])
 assert_type(model.t_, int)
 assert_type(model.n_features_in_, int)
 

@@ -125,7 +125,7 @@ class TrainingCurveDisplay:
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         model = trained_regressor(estimator)
         display = cls(
-            epochs=model._epochs[:],  # `partial_fit` lets the lists grow
+            epochs=model.evaluation_epochs_[:],  # `partial_fit` lets the lists grow
             loss=model.loss_curve_[:],
             validation_scores=getattr(model, "validation_scores_", None),
             name=type(estimator).__name__ if name is None else name,

@@ -1,4 +1,4 @@
-/* Mean and variance of columns, for one REAL. Means and squared deviations of a block of rows are taken in two passes, and
+/* Mean and variance of columns, and norms of rows, for one REAL. Means and squared deviations of a block of rows are taken in two passes, and
  * merged into those so far (Chan, Golub & LeVeque, 1983): as accurate as two passes over all rows, but memory is read once.
  */
 
@@ -69,4 +69,20 @@ MULTIVERSION void NAME(moments)(const REAL *data, ptrdiff_t n_columns, const uin
     }
     for (ptrdiff_t j = 0; j < n_columns; j++)
         variance[j] /= total;
+}
+
+MULTIVERSION void NAME(squared_norms)(const REAL *data, ptrdiff_t n_columns, const uint32_t *rows, ptrdiff_t n,
+                                      const double *restrict mean, const double *restrict inverse_unit,
+                                      double *restrict result)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const REAL *restrict x = data + (size_t)rows[i] * (size_t)n_columns;
+        double sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (ptrdiff_t j = 0; j < n_columns; j++) {
+            const double value = (x[j] - mean[j]) * inverse_unit[j];
+            sum += value * value;
+        }
+        result[i] = sum;
+    }
 }

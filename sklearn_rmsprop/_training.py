@@ -1,0 +1,219 @@
+"""The training loop: steps of the kernel, evaluations of the loss between them, and the end."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sklearn_rmsprop._coordinates import advice
+from sklearn_rmsprop._kernel._steps import run_steps
+from sklearn_rmsprop._monitor import History, Monitor
+from sklearn_rmsprop._problem import Problem
+from sklearn_rmsprop._settings import Settings
+from sklearn_rmsprop._state import State
+from sklearn_rmsprop._stopping import (
+    FEWEST_STEPS,
+    N_REDUCTIONS,
+    Reason,
+    Stopping,
+    count_evaluations,
+    fewest_steps_inside,
+    steps_to_next_evaluation,
+)
+from sklearn_rmsprop._validation import HeldOut
+
+# Coefficients of standardized columns and targets stay below this, also for a while in training, unless it diverges.
+LARGEST_COEFFICIENT = 1e6
+
+
+@dataclass
+class Run:
+    """A fit under way.
+
+    Attributes
+    ----------
+    problem, settings, held_out : as in `train`
+    state : where the steps have led to, as `Problem.state_on_rows` has it
+    best : the state to end with: the one with the best score of held-out rows, or the last one without such rows
+    history : what evaluations have found
+    n_steps : steps done
+    coef, losses, score : the reported coefficients at the last evaluation, and what it has found
+    """
+
+    problem: Problem
+    settings: Settings
+    held_out: HeldOut | None
+    state: State
+    best: State
+    history: History
+    n_steps: int = 0
+    coef: np.ndarray = field(default_factory=lambda: np.empty(0))
+    losses: np.ndarray = field(default_factory=lambda: np.empty(0))
+    score: float | None = None
+
+    @property
+    def epochs(self) -> float:
+        return self.n_steps / self.problem.steps_per_epoch
+
+    @property
+    def n_steps_left(self) -> int:
+        return self.settings.max_iter * self.problem.steps_per_epoch - self.n_steps
+
+    def go_on(self, n_steps: int, rate_factor: float | np.ndarray) -> None:
+        """Do so many more steps, and evaluate the loss."""
+        self.state = advance(self.problem, self.state, self.settings, n_steps, rate_factor)
+        self.n_steps += n_steps
+        self.coef = self.state.reported()
+        self.losses = self.problem.evaluate(self.coef, self.problem.evaluation_rows)
+        self.history.add(self.epochs, self.problem.in_user_units(self.losses))
+        if not math.isfinite(sum(self.losses.tolist())):
+            raise overflow(self.problem, self.state, self.history)
+        self.score = None if self.held_out is None else self.held_out.score(self.coef)
+        if self.score is None or self.history.add_score(self.score):
+            self.best = self.state
+
+    def reached(self) -> State:
+        """The state that training would return now."""
+        return self.problem.state_off_rows(self.best)
+
+    def aside(self) -> "Run":
+        """The same run on rows of its own, whose steps leave this one alone."""
+        return replace(self, problem=self.problem.of_targets(np.arange(self.state.coef.shape[1])))
+
+
+def train(
+    problem: Problem,
+    state: State,
+    settings: Settings,
+    monitor: Monitor | None = None,
+    held_out: HeldOut | None = None,
+) -> tuple[State, History, Reason | None]:
+    """Train until the stopping rule ends it.
+
+    On small data the rule looks at the loss only after several epochs. With ``tol=None`` the loss is evaluated after
+    each of them all the same; and for a monitor that watches, by steps that are then done once more without a pause,
+    because pauses round sparse columns anew, and a fit must not depend on who watches it.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+        Where to start from.
+    settings : Settings
+    monitor : Monitor
+        Sees each evaluation, and may ask to stop.
+    held_out : HeldOut
+        Rows whose score takes the place of the objective in the stopping rule.
+
+    Returns
+    -------
+    state : State
+        Where training has ended; with rows held out, the state with the best score.
+    history : History
+    reason : str
+        Why it has ended.
+
+    Raises
+    ------
+    ValueError
+        If a number overflows.
+    """
+    monitor = Monitor() if monitor is None else monitor
+    stopping, steps_per_epoch = stopping_rule(problem, settings, held_out), problem.steps_per_epoch
+    state = problem.state_on_rows(state)
+    history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.size)
+    run = Run(problem, settings, held_out, state, state, history)
+    fewest_inside = math.inf if settings.tol is None else fewest_steps_inside(problem.batches.size)
+    each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)
+    monitor.start(
+        settings.max_iter if each_epoch else count_evaluations(run.n_steps_left, steps_per_epoch, fewest_inside),
+        lambda: problem.in_user_units(problem.null_loss(problem.evaluation_rows)),
+    )
+    while stopping.reason is None:
+        rate_factor = stopping.rate_factor
+        n_steps = min(run.n_steps_left, steps_to_next_evaluation(run.n_steps, steps_per_epoch, fewest_inside))
+        end = run.n_steps + n_steps
+        if each_epoch:
+            watched = run if settings.tol is None else run.aside()
+            while watched.n_steps + steps_per_epoch < end:
+                if watched is not run:
+                    watched.history, watched.best = run.history.copy(), run.best
+                if watch(watched, steps_per_epoch, rate_factor, monitor):
+                    return watched.reached(), watched.history, "callback"
+        asked = watch(run, end - run.n_steps, rate_factor, monitor)
+        stopping.check(run.epochs, run.losses, run.coef, score=run.score, asked=asked)
+        reduced_to = float(np.min(stopping.rate_factor / rate_factor))
+        if reduced_to < 1:
+            run.state = run.state.forgetting(reduced_to)
+    if not run.state.is_finite():
+        raise overflow(problem, run.state, run.history)
+    return run.reached(), run.history, stopping.reason
+
+
+def watch(run: Run, n_steps: int, rate_factor: float | np.ndarray, monitor: Monitor) -> bool:
+    """Let a run go on, and the monitor see it: return whether this asks to stop."""
+    monitor.begin_evaluation()
+    run.go_on(n_steps, rate_factor)
+    return monitor.end_evaluation(run.history, run.reached)
+
+
+def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None) -> Stopping:
+    """`tol` is a share of the null loss. A validation score is such a share already."""
+    # Without `tol`, a schedule that was chosen is followed to the letter; a single epoch has no stages.
+    reduces = settings.objective.kind.kinked and (
+        settings.tol is not None or (settings.rule.schedule == "invsqrt" and settings.max_iter > 1)
+    )
+    # the null loss takes a while: not for nothing in each call of a stream
+    null_loss = problem.null_loss(problem.confirmation_rows) if reduces or settings.tol is not None else None
+    reference = null_loss if held_out is None else np.ones(1)
+    threshold = None if settings.tol is None or reference is None else settings.tol * reference
+    on_more_rows = None
+    if held_out is None and problem.is_sampled:
+
+        def on_more_rows(coef: np.ndarray) -> np.ndarray:
+            return problem.evaluate(coef, problem.confirmation_rows)
+
+    return Stopping(
+        threshold,
+        settings.n_iter_no_change,
+        settings.max_iter,
+        n_reductions=N_REDUCTIONS if reduces else 0,
+        null_loss=null_loss,
+        validating=held_out is not None,
+        loss_on_more_rows=on_more_rows,
+    )
+
+
+def advance(problem: Problem, state: State, settings: Settings, n_steps: int, rate_factor: float | np.ndarray) -> State:
+    """The state after `n_steps` more steps. The states are those of `state_on_rows`."""
+    rule, rows = settings.rule, problem.rows
+    if isinstance(rate_factor, np.ndarray) and rate_factor.size == 1:
+        rate_factor = float(rate_factor.item())  # the kernel has factors for several targets only
+    of_targets = None
+    if isinstance(rate_factor, np.ndarray):
+        of_targets, rate_factor = rate_factor, 1.0
+    rows.load(state, of_targets)
+    rate = rule.step_sizes(settings.max_iter * problem.steps_per_epoch)(np.arange(state.t + 1, state.t + n_steps + 1))
+    plan = rule.plan(state.t, rate_factor * rate, forgotten=state.forgotten, lazy=rows.lazy)
+    decay_product = run_steps(
+        rows, problem.loss, plan, batch_size=problem.batches.size, decay_product=state.decay_product
+    )
+    later = state.after(rows.store(moments=rule.uses_moments), n_steps, decay_product)
+    rows.stored_as(later, of_targets)
+    return later
+
+
+def overflow(problem: Problem, state: State, history: History) -> ValueError:
+    """The error to raise where numbers are no longer finite."""
+    coordinates, dtype = problem.coordinates, state.coef.dtype
+    # Once a coefficient has overflowed, all others may. The smallest column needs the largest coefficient.
+    column = int(np.argmin(coordinates.x_unit))
+    if coordinates.x_unit[column] < LARGEST_COEFFICIENT / np.finfo(dtype).max:
+        return ValueError(
+            f"X is too small: the coefficient of column {coordinates.number_of(column)} overflows {dtype} in training. "
+            f"{advice(dtype)}"
+        )
+    return ValueError(
+        f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
+        "longer finite. Scale X and y, or pass float64, or lower learning_rate."
+    )
