@@ -123,7 +123,9 @@ def train(
     state = problem.state_on_rows(state)
     history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.size)
     run = Run(problem, settings, held_out, state, state, history)
-    fewest_inside = math.inf if settings.tol is None else fewest_steps_inside(problem.batches.size)
+    # in an order that is not random, the loss after a part of an epoch says little about the rows to come
+    looks_inside = settings.tol is not None and settings.shuffle
+    fewest_inside = fewest_steps_inside(problem.batches.size) if looks_inside else math.inf
     each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)
     monitor.start(
         settings.max_iter if each_epoch else count_evaluations(run.n_steps_left, steps_per_epoch, fewest_inside),
