@@ -12,7 +12,7 @@ ACTIVATED := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint docs bench bench-compare sanitize ci-full clean
+.PHONY: help demo test lint docs package bench bench-compare sanitize portable ci-full clean
 .NOTPARALLEL:
 
 help:
@@ -20,10 +20,12 @@ help:
 	@echo 'make test            run the tests             (ARGS="-k sparse -x" goes to pytest; -n 0: in one process)'
 	@echo 'make lint            check style and types'
 	@echo 'make docs            build the documentation site'
+	@echo 'make package         build and check the source distribution and the wheel, in dist'
 	@echo 'make bench           print the benchmark       (QUICK=1: under three minutes)'
 	@echo 'make bench-compare   is the hot path slower than at another revision? (REV=main)'
 	@echo 'make sanitize        run the fuzzer and some tests with AddressSanitizer and UndefinedBehaviorSanitizer (gcc, Linux)'
-	@echo 'make ci-full         check what takes too long for .ci/run: the sanitizers with all tests and five minutes of fuzzing'
+	@echo 'make portable        run the C files as compiled by clang, with musl, for arm64 (emulated) and for i386 (Debian, Ubuntu)'
+	@echo 'make ci-full         check what takes too long for .ci/run: make portable, and the sanitizers with all tests'
 	@echo 'make clean           remove .venv and everything else that was made'
 	@echo 'PYTHON=python3.12 after any of them chooses the Python (3.11 or newer).'
 
@@ -31,7 +33,7 @@ demo: $(VENV)/.with-examples
 	$(BIN)/python examples/plot_diamonds.py
 
 # The first import compiles what has changed, before several processes import at once.
-test: $(VENV)/.with-test
+test: $(VENV)/.with-test,deploy
 	$(BIN)/python -c 'import sklearn_rmsprop'
 	$(BIN)/pytest --numprocesses auto $(ARGS)
 
@@ -40,12 +42,19 @@ lint: $(VENV)/.with-lint
 	$(BIN)/ruff format --check
 	$(ACTIVATED) cython-lint sklearn_rmsprop
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 # Warnings are errors. Examples that have not changed since the last build are not run again.
 docs: $(VENV)/.with-docs
 	@echo 'Building the site; the examples take a few minutes.'
 	$(ACTIVATED) sphinx-build --quiet --fail-on-warning --jobs auto -d docs/_build/doctrees docs docs/_build/html
 	@echo 'Open docs/_build/html/index.html'
+
+package:
+	PYTHON=$(PYTHON) .ci/package dist
 
 bench: $(VENV)/.with-examples
 	$(BIN)/python benchmarks/run.py --output build/benchmark $(if $(QUICK),--quick) $(ARGS)
@@ -56,11 +65,14 @@ bench-compare: $(VENV)/.with-examples
 	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
 
 # The fuzzer and the tests run at the same time. With the build this takes up to two minutes on two idle cores.
-sanitize: $(VENV)/.with-test
+sanitize: $(VENV)/.with-test,deploy
 	.ci/sanitize 30 tests/test_invariants.py tests/test_statistics.py tests/test_shuffle.py -k 'not rows_are_short' $(ARGS)
 
+portable:
+	.ci/portable
+
 # All tests except those that do not run compiled code, and those that measure time or memory.
-ci-full: $(VENV)/.with-test
+ci-full: portable $(VENV)/.with-test,deploy
 	.ci/sanitize 300 tests sklearn_rmsprop --ignore=tests/test_benchmarks.py --ignore=tests/test_displays.py \
 	    --ignore=tests/test_documentation.py --ignore=tests/test_oracles.py --ignore=tests/test_project.py $(ARGS)
 

@@ -6,7 +6,6 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -29,12 +28,13 @@ from sklearn_rmsprop._kernel._memory import fingerprint
 from sklearn_rmsprop._monitor import History
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics
+from sklearn_rmsprop._typing import Numbers, Rows, ScikitLearnMethods
 
 # The number of the format in which a fitted model is stored. Increase it when what is stored changes.
-STORAGE_FORMAT = 1
+STORAGE_FORMAT = 2
 
 
-class FittedModel:
+class FittedModel(ScikitLearnMethods):
     """Mixin of the estimator with all that reads and writes the fitted attributes.
 
     Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_flat`, whether
@@ -42,10 +42,11 @@ class FittedModel:
     `_statistics`, those of all rows so far while `partial_fit` still waits for more to make a basis of.
     """
 
-    coef_: Any
-    intercept_: Any
+    coef_: Numbers
+    intercept_: float | Numbers
     loss_curve_: list[float]
     evaluation_epochs_: list[float]
+    validation_scores_: list[float]
     momentum: float
     centered: bool
     _flat: bool
@@ -54,7 +55,7 @@ class FittedModel:
     _statistics: Statistics | None
     _set_coefficients: tuple[Any, ...] | None
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: Rows) -> Numbers:
         """Predict the target.
 
         Parameters
@@ -159,12 +160,16 @@ class FittedModel:
     def __getstate__(self) -> dict[str, Any]:
         """What is stored of the estimator, and what `copy.copy` copies: no list or array that both would share.
 
-        `coef_` is left out if it can be computed from the state.
+        State, coordinates and statistics are stored as dictionaries of arrays and numbers, because skops must be told
+        to trust every class but those of NumPy, SciPy and scikit-learn. `coef_` is left out if it can be computed from
+        the state.
         """
         stored: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         if "_state" in stored:
             stored["_format"] = STORAGE_FORMAT
-            stored["_state"] = self._state.copy()
+            stored["_state"] = self._state.copy().__getstate__()
+            stored["_coordinates"] = {**vars(self._coordinates)}
+            stored["_statistics"] = None if self._statistics is None else {**vars(self._statistics)}
             for name in ("loss_curve_", "evaluation_epochs_"):
                 stored[name] = getattr(self, name)[:]
             stored["coef_"], stored["intercept_"] = copy(self.coef_), copy(self.intercept_)
@@ -180,6 +185,12 @@ class FittedModel:
                 f"This {type(self).__name__} was stored in format {found}, and this version of sklearn-rmsprop "
                 f"reads format {STORAGE_FORMAT} only. Load it with the version that stored it, or fit it anew."
             )
+        if "_state" in stored:
+            state = State.__new__(State)
+            state.__setstate__(stored["_state"])
+            stored["_state"], stored["_coordinates"] = state, Coordinates(**stored["_coordinates"])
+            if stored["_statistics"] is not None:
+                stored["_statistics"] = Statistics(**stored["_statistics"])
         super().__setstate__(stored)  # type: ignore[misc]
         if "_state" in stored and "coef_" not in stored:
             coef = coefficients(self._state, self._coordinates)[0]

@@ -12,6 +12,7 @@ from scipy.optimize import OptimizeResult, OptimizeWarning, approx_fprime
 from sklearn_rmsprop._compat import validate_parameter_constraints
 from sklearn_rmsprop._parameters import MINIMIZE_CONSTRAINTS
 from sklearn_rmsprop._schedules import Schedule
+from sklearn_rmsprop._typing import ScheduleName
 from sklearn_rmsprop._update import Iterate, UpdateRule
 
 # The steps take their gradients at the iterate, so the gradient at the average is an extra one: taken this often it
@@ -41,7 +42,7 @@ def rmsprop(
     momentum: float = 0.0,
     centered: bool = False,
     bias_correction: bool = True,
-    schedule: str | Schedule = "invsqrt",
+    schedule: ScheduleName | Schedule = "invsqrt",
     average: bool = True,
     maxiter: int = 10_000,
     bounds: Any = None,

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._stopping import IN_WORDS, Reason
+from sklearn_rmsprop._typing import Rows
 
 
 @dataclass
@@ -179,7 +180,7 @@ class CallbackMonitor(Monitor):
     def __init__(
         self,
         estimator: BaseEstimator,
-        X: ArrayLike,
+        X: Rows,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         reconstruct: Callable[[State, History], dict[str, Any]],

@@ -28,7 +28,8 @@ from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
 from sklearn_rmsprop._training import train
-from sklearn_rmsprop._validation import hold_out, make_held_out
+from sklearn_rmsprop._typing import LossName, PenaltyName, Rows, ScheduleName
+from sklearn_rmsprop._validation import hold_out, make_held_out, validate_own
 
 
 class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -186,10 +187,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     early_stopping : bool, default=False
         Hold out a random `validation_fraction` of the rows, which are not trained on, and stop when their score has not
         risen by `tol` in `n_iter_no_change` evaluations. The model is that of the evaluation with the best score. Not
-        for `partial_fit`. The rows held out are copied.
+        for `partial_fit`. The rows held out are copied. With `X_val` and `y_val`, `fit` scores these rows instead, and
+        trains on all of `X`.
 
     validation_fraction : float, default=0.1
-        Share of the rows (of positive weight) that `early_stopping` holds out, in (0, 1); at least two rows.
+        Share of the rows (of positive weight) that `early_stopping` holds out, in (0, 1); at least two rows. Ignored
+        where `fit` gets `X_val`.
 
     warm_start : bool, default=False
         Let `fit` start from the coefficients of the last fit instead of zero. Step count and moving averages start
@@ -228,8 +231,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         the first epoch; with fewer than 3200 only after several epochs, unless ``tol=None``.
 
     validation_scores_ : list of float
-        With `early_stopping`, the share of the held-out rows' null loss that is explained at each evaluation: 1 - loss
-        / null loss, weighted, a mean over the targets. R2 for "squared_error".
+        With `early_stopping`, the share of the null loss of the validation rows that is explained at each evaluation:
+        1 - loss / null loss, weighted, a mean over the targets. R2 for "squared_error".
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -298,7 +301,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: LossName = "squared_error",
         *,
         learning_rate: float = 0.2,
         decay_rate: float | Literal["auto"] = "auto",
@@ -306,7 +309,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         momentum: float = 0.0,
         centered: bool = False,
         bias_correction: bool = True,
-        schedule: str | Schedule = "invsqrt",
+        schedule: ScheduleName | Schedule = "invsqrt",
         average: bool = True,
         batch_size: int | Literal["auto"] | None = "auto",
         max_iter: int = 1000,
@@ -316,7 +319,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         whiten: bool | Literal["auto"] = "auto",
         delta: float = 1.0,
         quantile: float = 0.5,
-        penalty: str | None = None,
+        penalty: PenaltyName | None = None,
         alpha: float = 1e-4,
         l1_ratio: float = 0.15,
         fit_intercept: bool = True,
@@ -358,11 +361,15 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X: ArrayLike,
+        X: Rows,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
+        *,
+        X_val: Rows | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Fit the model, from zero or with `warm_start` from the last fit's coefficients.
 
@@ -383,6 +390,16 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         intercept_init : float or array-like of shape (n_targets,), default=None
             Intercept to start from; None starts where the mean of `y` is predicted at the mean of `X` (with
             `standardize`) or from zero. Ignored without `fit_intercept`.
+
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation data for `early_stopping`, instead of a random share of `X`; never changed. In a `Pipeline` with
+            metadata routing, ``Pipeline(..., transform_input=["X_val"])`` transforms it like `X`.
+
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
+            Target values of `X_val`.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the rows of `X_val`; None weighs them equally.
 
         Returns
         -------
@@ -418,7 +435,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         True
         """
         with self._unchanged_on_failure():
-            reason, spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init)
+            validation = (X_val, y_val, sample_weight_val)
+            reason, spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
         if reason == "max_iter" and self.tol is not None:
             warnings.warn(
                 f"max_iter={self.max_iter} was reached while the loss was still improving by more than tol={self.tol} "
@@ -438,7 +456,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             warnings.warn(problem, stacklevel=2)
         return self
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from these rows in one pass, going on from where the last call ended.
 
         The optimizer's state, the step count and the average go on from call to call, and from `fit`. The first call
@@ -502,11 +520,13 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     @with_callbacks
     def _fit(
         self,
-        X: ArrayLike,
+        X: Rows,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
+        *,
+        validation: tuple[Rows | None, ArrayLike | None, ArrayLike | None],
     ) -> tuple[Reason | None, float | None, list[str]]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
@@ -516,12 +536,14 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        random_state, held_out = check_random_state(self.random_state), None
-        if self.early_stopping:
-            data, validation_rows = hold_out(data, self.validation_fraction, random_state)
+        random_state = check_random_state(self.random_state)
+        validation_data = validate_own(self, *validation, n_targets=data.y.shape[1])
+        if self.early_stopping and validation_data is None:
+            data, validation_data = hold_out(data, self.validation_fraction, random_state)
         coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
-        if self.early_stopping:
-            held_out = make_held_out(data, validation_rows, settings.objective, coordinates)
+        held_out = None
+        if validation_data is not None:
+            held_out = make_held_out(validation_data, settings.objective, coordinates)
         coef, intercept = checked_start(data, coef_init, intercept_init)
         generator = seed_generator(random_state)
         state = engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
@@ -544,7 +566,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         problems = [useless_delta(data, *model), None if self.early_stopping else learned_by_heart(data, *model)]
         return reason, arbitrary_spread(data, coef), [problem for problem in problems if problem is not None]
 
-    def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
+    def _partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""
         settings = Settings.of(vars(self))
         first = not hasattr(self, "_state")

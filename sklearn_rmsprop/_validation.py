@@ -1,7 +1,8 @@
-"""Rows held out of training by `early_stopping`, and their score."""
+"""Validation rows of `early_stopping`, held out of training or passed by the user, and their score."""
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -9,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sklearn_rmsprop._coordinates import Coordinates
-from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._data import REALS, TrainingData, validate_training
 from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._statistics import weights_of
@@ -42,10 +43,40 @@ class HeldOut:
         return float(np.mean(1 - np.average(losses, axis=0, weights=self.weight) / self.null_loss))
 
 
+def validate_own(estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, n_targets: int) -> TrainingData | None:
+    """The validation data that the user has passed to `fit`, checked like `X` and `y`; None if there is none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the data cannot be used for validation, or would not be used.
+    """
+    names = ("X_val", "y_val", "sample_weight_val")
+    passed = [name for name, value in zip(names, (X_val, y_val, sample_weight_val), strict=True) if value is not None]
+    if not passed:
+        return None
+    if not estimator.early_stopping:
+        raise ValueError(
+            f"early_stopping must be True where fit gets validation data ({', '.join(passed)}); got "
+            f"{estimator.early_stopping}. Set early_stopping=True, or leave out the validation data."
+        )
+    for name in names[:2]:
+        if name not in passed:
+            raise ValueError(f"fit got {' and '.join(passed)} without {name}. Pass both X_val and y_val, or neither.")
+    try:
+        data = validate_training(estimator, X_val, y_val, sample_weight_val, dtype=REALS, reset=False)
+        if data.y.shape[1] != n_targets:
+            raise ValueError(f"y must have {n_targets} columns, as in training; got {data.y.shape[1]}.")
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"Among X_val, y_val and sample_weight_val, which are checked like X and y: {error}") from error
+    return data
+
+
 def hold_out(
     data: TrainingData, fraction: float, random_state: np.random.RandomState
-) -> tuple[TrainingData, np.ndarray]:
-    """The data without a random fraction of its rows, and the numbers of those.
+) -> tuple[TrainingData, TrainingData]:
+    """The data without a random fraction of its rows, and the data with only those.
 
     Raises
     ------
@@ -58,14 +89,15 @@ def hold_out(
         raise ValueError(
             f"early_stopping=True with validation_fraction={fraction} needs at least 2 rows to hold out and 1 to train "
             f"on, of positive weight; {n_rows} rows leave {n_held_out} and {n_rows - n_held_out}. Change "
-            "validation_fraction, or set early_stopping=False."
+            "validation_fraction, pass X_val and y_val to fit, or set early_stopping=False."
         )
     trained, held_out = train_test_split(data.rows, test_size=n_held_out, random_state=random_state)
-    return replace(data, rows=np.sort(trained)), np.sort(held_out)
+    return replace(data, rows=np.sort(trained)), replace(data, rows=np.sort(held_out))
 
 
-def make_held_out(data: TrainingData, selected: np.ndarray, objective: Objective, coordinates: Coordinates) -> HeldOut:
-    """Get ready to score the selected rows."""
+def make_held_out(data: TrainingData, objective: Objective, coordinates: Coordinates) -> HeldOut:
+    """Get ready to score the rows of validation data that take part."""
+    selected = data.rows
     y = coordinates.target(data.y[selected])
     weight = weights_of(data.weight, selected)
     weight = weight / weight.max()  # only ratios matter, and sums of these are finite
@@ -73,4 +105,5 @@ def make_held_out(data: TrainingData, selected: np.ndarray, objective: Objective
     loss = objective.loss(coordinates.y_unit)
     coordinates = replace(coordinates, y_mean=np.zeros(y.shape[1]), y_unit=np.ones(y.shape[1]))
     null_loss = objective.null_loss(y, weight, rows, loss)
-    return HeldOut(data.X[selected], y, weight, loss, null_loss, coordinates)
+    X = data.X if len(selected) == data.X.shape[0] else data.X[selected]
+    return HeldOut(X, y, weight, loss, null_loss, coordinates)

@@ -123,9 +123,9 @@ def test_several_models_on_the_same_axes():
     assert first.ax_.get_legend() is None
     names = ["first", "second", "third", "fourth", "second, validation", "third, validation"]
     assert legend_of(second.validation_ax_) == names
-    colors = [display.line_.get_color() for display in (first, second, third, fourth)]
-    assert len(set(colors)) == 4
-    assert [second.validation_line_.get_color(), third.validation_line_.get_color()] == colors[1:3]
+    lines = [display.line_ for display in (first, second, third, fourth)]
+    lines += [second.validation_line_, third.validation_line_]
+    assert len({line.get_color() for line in lines}) == 6
 
 
 def test_pictures_side_by_side_have_their_own_scores():
@@ -163,7 +163,8 @@ def test_the_users_style_goes_first():
     display = TrainingCurveDisplay.from_estimator(
         model, line_kw={"c": "red", "marker": "s"}, validation_line_kw={"ls": ":", "label": "score"}
     )
-    assert display.line_.get_color() == display.validation_line_.get_color() == "red"
+    assert display.line_.get_color() == "red"
+    assert display.validation_line_.get_color() not in ("red", None)
     assert display.line_.get_marker() == "s"
     assert display.validation_line_.get_linestyle() == ":"
     assert legend_of(display.validation_ax_) == ["RMSpropRegressor", "score"]
@@ -189,6 +190,36 @@ def test_the_users_axes_are_respected():
     assert all(tick == round(tick) for tick in plain.get_xticks())
     assert chosen.get_xticks().tolist() == [1.5, 2.5]
     assert logarithmic.get_xscale() == "log"
+
+
+def test_axes_are_labelled_without_an_offset():
+    """Values near each other: ticks such as 1000.0005 instead of 0.0005 with +1e3 above the axis."""
+    values = 1000 + np.array([1e-3, 5e-4, 0.0])
+    display = TrainingCurveDisplay(epochs=[1, 2, 3], loss=values, validation_scores=values[::-1]).plot()
+    display.figure_.canvas.draw()
+    for ax in (display.ax_, display.validation_ax_):
+        assert ax.yaxis.get_major_formatter().get_offset() == ""
+        assert any(text.get_text().startswith("1000.") for text in ax.get_yticklabels())
+    _, logarithmic = plt.subplots()
+    logarithmic.set_yscale("log")
+    TrainingCurveDisplay(epochs=[1, 2, 3], loss=values).plot(logarithmic)
+
+
+def test_the_legend_covers_no_line_of_either_axes():
+    """The score leaves the upper left corner free, which the loss passes through, and the lower left one is free."""
+    epochs = np.arange(101)
+    loss = 50 + 50 * np.exp(-0.05 * epochs)
+    loss[-1] = 0
+    display = TrainingCurveDisplay(epochs=epochs, loss=loss, validation_scores=0.5 + 0.5 * (epochs > 60), name="model")
+    for _ in range(2):  # drawn again on the same axes
+        display.plot(getattr(display, "ax_", None))
+    display.validation_ax_.set_ylim(0, 1.05)
+    display.figure_.canvas.draw()
+    box = display.validation_ax_.get_legend().get_window_extent()
+    for line in (display.line_, display.validation_line_):
+        assert not box.count_contains(line.get_transform().transform(line.get_xydata()))
+    invisible = [line for line in display.validation_ax_.lines if line.get_linestyle() == "None"]
+    assert len(invisible) == len(display.ax_.lines) == 2
 
 
 def test_a_display_can_be_drawn_again_and_made_by_hand():
@@ -346,8 +377,9 @@ def test_without_matplotlib_the_error_says_so(monkeypatch):
         TrainingCurveDisplay(epochs=[1], loss=[1.0]).plot()
 
 
-def test_the_package_does_not_import_matplotlib():
-    code = "import sys, sklearn_rmsprop; assert 'matplotlib' not in sys.modules"
+def test_the_package_imports_no_optional_package():
+    code = """import sys, sklearn_rmsprop.onnx
+assert not {'matplotlib', 'onnx', 'skl2onnx'} & set(sys.modules)"""
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 

@@ -1,16 +1,20 @@
-"""Early stopping: rows are held out, never learned from, and the model that predicts them best is published."""
+"""Early stopping: validation rows are never learned from, and the model that predicts them best is reported."""
 
 import pickle
 import warnings
 
 import numpy as np
 import oracles
+import pandas as pd
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import d2_absolute_error_score, d2_pinball_score, r2_score
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_rmsprop import RMSpropRegressor
 
@@ -316,3 +320,116 @@ def test_float32():
     assert model.coef_.dtype == np.float32
     # coefficients are rounded when published
     assert max(model.validation_scores_) == pytest.approx(r2_score(y[held_out], model.predict(X[held_out])), rel=1e-5)
+
+
+@every_container
+@every_loss
+def test_own_validation_data_act_like_rows_held_out(loss, container):
+    """The fit that holds these rows out, and the fit of the other rows that gets them as X_val: the same scores."""
+    X, y = problem()
+    weight = np.random.default_rng(1).uniform(0.1, 3, size=N_ROWS)
+    kept, held_out = (np.sort(rows) for rows in split())
+    parameters = {"shuffle": False, "tol": None, "max_iter": 30}
+    model = stopping(loss, **parameters).fit(container(X), y, sample_weight=weight)
+    own = stopping(loss, **parameters).fit(
+        container(X[kept]),
+        y[kept],
+        sample_weight=weight[kept],
+        X_val=container(X[held_out]),
+        y_val=y[held_out],
+        sample_weight_val=weight[held_out],
+    )
+    # few steps, in which rounding differences do not grow much
+    np.testing.assert_allclose(own.validation_scores_, model.validation_scores_, rtol=1e-8)
+    np.testing.assert_allclose(own.coef_, model.coef_, rtol=1e-6)
+
+
+@every_container
+def test_with_own_validation_data_all_rows_are_trained_on(container):
+    """The path is that of the fit without early stopping, and the model that of the best score."""
+    X, y = problem(600)
+    X_val, y_val = X[N_ROWS:], y[N_ROWS:]
+    rows, target = container(X[:N_ROWS]), y[:N_ROWS]
+    model = stopping(tol=None, max_iter=100).fit(rows, target, X_val=container(X_val), y_val=y_val)
+    whole = RMSpropRegressor(tol=None, max_iter=100, random_state=0).fit(rows, target)
+    assert model.loss_curve_ == whole.loss_curve_
+    assert np.argmax(model.validation_scores_) < len(model.validation_scores_) - 1, "the premise: the last is not best"
+    assert max(model.validation_scores_) == pytest.approx(r2_score(y_val, model.predict(X_val)), rel=1e-10)
+
+
+def test_own_validation_data_may_be_of_another_kind():
+    """Sparse beside dense, float32 beside float64, a read-only array; it is not changed."""
+    X, y = problem(600)
+    X_val, y_val = X[N_ROWS:].copy(), y[N_ROWS:].copy()
+    X_val.flags.writeable = y_val.flags.writeable = False
+    expected = stopping().fit(X[:N_ROWS], y[:N_ROWS], X_val=X_val, y_val=y_val)
+    for rows in (sparse.csc_array(X_val), X_val.tolist(), np.asfortranarray(X_val)):
+        model = stopping().fit(X[:N_ROWS], y[:N_ROWS], X_val=rows, y_val=y_val.reshape(-1, 1))
+        np.testing.assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
+    model = stopping().fit(X[:N_ROWS], y[:N_ROWS], X_val=X_val.astype(np.float32), y_val=y_val)
+    np.testing.assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-5)
+
+
+def test_own_validation_rows_of_weight_zero_do_not_count():
+    X, y = problem(600)
+    X_val, y_val, weight = X[N_ROWS:], y[N_ROWS:].copy(), np.ones(600 - N_ROWS)
+    weight[::3], y_val[::3] = 0, 1e9
+    fits = [
+        stopping().fit(X[:N_ROWS], y[:N_ROWS], X_val=X_val, y_val=y_val, sample_weight_val=weight),
+        stopping().fit(X[:N_ROWS], y[:N_ROWS], X_val=X_val[weight > 0], y_val=y_val[weight > 0]),
+    ]
+    np.testing.assert_allclose(fits[0].validation_scores_, fits[1].validation_scores_, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("early_stopping", "arguments", "message"),
+    [
+        (False, {"X_val": 1, "y_val": 1}, r"early_stopping must be True .* \(X_val, y_val\); got False"),
+        (False, {"sample_weight_val": 1}, r"early_stopping must be True .* \(sample_weight_val\)"),
+        (True, {"X_val": 1}, "got X_val without y_val. Pass both"),
+        (True, {"y_val": 1, "sample_weight_val": 1}, "got y_val and sample_weight_val without X_val"),
+        (True, {"sample_weight_val": 1}, "got sample_weight_val without X_val"),
+    ],
+)
+def test_validation_data_that_would_not_be_used(early_stopping, arguments, message):
+    X, y = problem()
+    values = {"X_val": X, "y_val": y, "sample_weight_val": np.ones(N_ROWS)}
+    with pytest.raises(ValueError, match=message):
+        stopping(early_stopping=early_stopping).fit(X, y, **{name: values[name] for name in arguments})
+
+
+def test_own_validation_data_are_checked_as_in_fit():
+    X, y = problem(60)
+    names = [f"x{i}" for i in range(40)]
+    frame = pd.DataFrame(X, columns=names)
+    with_nan = X.copy()
+    with_nan[3, 2] = np.nan
+    cases = [
+        ({"X_val": X[:, :39], "y_val": y}, "X has 39 features, but RMSpropRegressor is expecting 40"),
+        ({"X_val": with_nan, "y_val": y}, "contains NaN"),
+        ({"X_val": X, "y_val": y[:50]}, "inconsistent numbers of samples"),
+        ({"X_val": X, "y_val": np.column_stack((y, y))}, "y must have 1 columns, as in training; got 2"),
+        ({"X_val": X, "y_val": ["a"] * 60}, "y must be numbers"),
+        ({"X_val": X, "y_val": y, "sample_weight_val": -np.ones(60)}, "sample_weight must not be negative"),
+        ({"X_val": X, "y_val": y, "sample_weight_val": np.ones(59)}, "sample_weight must have shape"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(ValueError, match=f"Among X_val, y_val and sample_weight_val.*{message}"):
+            stopping().fit(X, y, **arguments)
+    with pytest.raises(ValueError, match=r"Among X_val.*feature names should match"):
+        stopping().fit(frame, y, X_val=frame[names[::-1]], y_val=y)
+    with pytest.raises(TypeError, match=r"Among X_val.*generator"):
+        stopping().fit(X, y, X_val=(row for row in X), y_val=y)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        stopping().fit(frame, y, X_val=X, y_val=y)
+
+
+def test_own_validation_data_in_a_pipeline():
+    """Routed by request, and transformed like X."""
+    X, y = problem(600)
+    rows, X_val, target, y_val = X[:N_ROWS] * 7 + 5, X[N_ROWS:] * 7 + 5, y[:N_ROWS], y[N_ROWS:]
+    with sklearn.config_context(enable_metadata_routing=True):
+        step = stopping().set_fit_request(X_val=True, y_val=True)
+        pipeline = Pipeline([("scale", StandardScaler()), ("model", step)], transform_input=["X_val"])
+        pipeline.fit(rows, target, X_val=X_val, y_val=y_val)
+    assert max(pipeline[-1].validation_scores_) == pytest.approx(r2_score(y_val, pipeline.predict(X_val)), rel=1e-10)

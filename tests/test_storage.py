@@ -99,13 +99,13 @@ def test_coefficients_are_stored_only_where_they_do_not_follow_from_the_state():
     np.testing.assert_array_equal(loaded.coef_, model.coef_)
 
 
-@pytest.mark.parametrize("found", [None, 0, 2, "1"])
+@pytest.mark.parametrize("found", [None, 0, 1, 3, "2"])
 def test_a_model_of_another_format_is_rejected(found):
     stored = fitted("dense")[0].__getstate__()
-    assert stored.pop("_format") == 1
+    assert stored.pop("_format") == 2
     if found is not None:
         stored["_format"] = found
-    with pytest.raises(ValueError, match=f"stored in format {found}, .* reads format 1 only. Load it with the version"):
+    with pytest.raises(ValueError, match=f"stored in format {found}, .* reads format 2 only. Load it with the version"):
         RMSpropRegressor().__setstate__(stored)
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # The label by which the second axes are found again, to draw another model's scores on them.
 SCORE_AXES = "validation score"
 
+# The label of invisible copies of lines; one that begins with an underscore is in no legend.
+COPY = "_copy"
+
 
 class TrainingCurveDisplay:
     """The loss of an `RMSpropRegressor` over the epochs of its training, and its validation score.
@@ -167,13 +170,14 @@ class TrainingCurveDisplay:
         (self.line_,) = self.ax_.plot(epochs, np.asarray(self.loss), **style)
         self.ax_.set(xlabel="Epoch", ylabel="Training loss")
         whole_numbers(self.ax_)
+        without_offset(self.ax_)
         self.validation_ax_ = self.validation_line_ = None
         if self.validation_scores is not None:
             scores = np.asarray(self.validation_scores)
             self.validation_ax_ = score_axes(self.ax_) or add_score_axes(self.ax_)
             style = styled(
                 validation_line_kw,
-                color=self.line_.get_color(),
+                color=next_color(self.ax_),
                 linestyle="--",
                 marker="o",
                 markevery=[int(np.argmax(scores))],
@@ -211,6 +215,22 @@ def whole_numbers(ax: "Axes") -> None:
         locator.set_params(integer=True)
 
 
+def without_offset(ax: "Axes") -> None:
+    """Label the values themselves instead of differences from a number above the axis, which is easily overlooked."""
+    from matplotlib.ticker import ScalarFormatter  # noqa: PLC0415
+
+    formatter = ax.yaxis.get_major_formatter()
+    if isinstance(formatter, ScalarFormatter):
+        formatter.set_useOffset(False)
+
+
+def next_color(ax: "Axes") -> Any:
+    """The color that the next line on `ax` would have, which is then used up."""
+    (line,) = ax.plot([], [])
+    line.remove()
+    return line.get_color()
+
+
 def score_axes(ax: "Axes") -> "Axes | None":
     """The second axes that an earlier display has added to `ax`."""
     place = ax.get_position(original=True).bounds
@@ -224,16 +244,24 @@ def add_score_axes(ax: "Axes") -> "Axes":
     """Add second axes to `ax`, with the same epochs."""
     twin = ax.twinx()
     twin.set(label=SCORE_AXES, ylabel="Validation score")
+    without_offset(twin)
     return twin
 
 
 def draw_legend(ax: "Axes") -> None:
-    """Draw one legend for the lines of both axes."""
+    """Draw one legend for the lines of both axes, where it covers as little of them as possible."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+
     every = [ax] if (twin := score_axes(ax)) is None else [ax, twin]
     handles = [handle for each in every for handle in each.get_legend_handles_labels()[0]]
     for each in every:
         if (legend := each.get_legend()) is not None:
             legend.remove()
+    if twin is not None:
+        # matplotlib avoids the lines of the legend's own axes only: these get invisible copies of the others
+        for copy in [line for line in twin.lines if line.get_label() == COPY]:
+            copy.remove()
+        for line in ax.lines:
+            twin.add_artist(Line2D(*line.get_data(), transform=ax.transData, linestyle="none", label=COPY))
     if handles:
-        # losses fall to the bottom and scores rise to the top
-        every[-1].legend(handles=handles, loc="best" if twin is None else "center right")
+        every[-1].legend(handles=handles, loc="best")

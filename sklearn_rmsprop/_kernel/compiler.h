@@ -8,6 +8,10 @@
 #include <intrin.h>
 #endif
 
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+#error "On i386 the kernel needs SSE2 arithmetic: compile with -msse2 -mfpmath=sse."
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch(address)
 /* before a loop: unroll it n times */
