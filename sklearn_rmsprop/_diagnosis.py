@@ -86,15 +86,16 @@ def learned_by_heart(data: TrainingData, objective: Objective, coef: np.ndarray,
     if not sparse.issparse(X) or objective.is_penalized:
         return None
     n_columns, n_rows = np.count_nonzero(coef.any(axis=1)), len(data.rows)
-    share = min(0.9, n_columns / n_rows)
-    if share <= LEARNED_BY_HEART or n_columns < MANY_COLUMNS:
+    share = n_columns / n_rows
+    # where there are fewer rows than columns, `arbitrary_spread` tells
+    if share <= LEARNED_BY_HEART or n_columns < MANY_COLUMNS or n_rows < X.shape[1]:
         return None
     rows = sample_evenly(data.rows, MOST_ROWS)
     y, weight = data.y[rows], weights_of(data.weight, rows)
     degree = 1 if objective.kind.robust else 2
     noise, spread = (mean_deviation(values, weight, degree) for values in (y - (X[rows] @ coef + intercept), y))
     unexplained = np.divide(noise, spread, out=np.zeros_like(noise), where=spread > 0) ** 2
-    if float(unexplained.max()) * share / (1 - share) <= LEARNED_BY_HEART:
+    if float(unexplained.max()) * share <= LEARNED_BY_HEART * (1 - share):
         return None
     return (
         f"X has {n_columns} columns for {n_rows} rows, and there is no penalty: the model has learned much of the "
