@@ -12,7 +12,8 @@ from sklearn.utils import Tags, check_random_state
 
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
-from sklearn_rmsprop._data import REALS, checked_start, validate_training
+from sklearn_rmsprop._coordinates import Coordinates
+from sklearn_rmsprop._data import REALS, TrainingData, checked_start, validate_training
 from sklearn_rmsprop._diagnosis import arbitrary_spread, useless_delta, useless_delta_of_stream
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
@@ -23,7 +24,7 @@ from sklearn_rmsprop._state import State, seed_generator
 from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
 from sklearn_rmsprop._training import train
-from sklearn_rmsprop._validation import hold_out, make_held_out
+from sklearn_rmsprop._validation import HeldOut, hold_out, make_held_out
 
 
 class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -506,35 +507,62 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         self._statistics = None
         settings = Settings.of(vars(self))
         data = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
-        if self.warm_start and hasattr(self, "coef_"):
-            coef_init = self.coef_ if coef_init is None else coef_init
-            intercept_init = self.intercept_ if intercept_init is None else intercept_init
         random_state, held_out = check_random_state(self.random_state), None
         if self.early_stopping:
             data, validation_rows = hold_out(data, self.validation_fraction, random_state)
         coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
         if self.early_stopping:
             held_out = make_held_out(data, validation_rows, settings.objective, coordinates)
+        state = self._start(data, coordinates, settings, seed_generator(random_state), coef_init, intercept_init)
+        problem = engine.pose(data, coordinates, settings)
+        reason = self._train(problem, state, settings, held_out, (X, y, sample_weight))
+        return reason, *self._diagnose(data, settings)
+
+    def _start(
+        self,
+        data: TrainingData,
+        coordinates: Coordinates,
+        settings: Settings,
+        generator: np.ndarray,
+        coef_init: ArrayLike | None,
+        intercept_init: ArrayLike | None,
+    ) -> State:
+        """The state before the first step of `fit`; only the shapes and the type of the data matter."""
+        if self.warm_start and hasattr(self, "coef_"):
+            coef_init = self.coef_ if coef_init is None else coef_init
+            intercept_init = self.intercept_ if intercept_init is None else intercept_init
         coef, intercept = checked_start(data, coef_init, intercept_init)
-        generator = seed_generator(random_state)
-        state = engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
+        return engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
+
+    def _train(
+        self,
+        problem: engine.Problem,
+        state: State,
+        settings: Settings,
+        held_out: HeldOut | None,
+        passed: tuple[ArrayLike, ArrayLike, ArrayLike | None],
+    ) -> Reason | None:
+        """Train, watched by whoever asked for it, and set the fitted attributes. `passed`: the arguments of `fit`."""
+        coordinates, flat = problem.coordinates, problem.data.flat
 
         def reconstruct(state: State, history: History) -> dict[str, Any]:
             model = copy(self)
-            model._set_fitted(coordinates, state.copy(), history, flat=data.flat)
+            model._set_fitted(coordinates, state.copy(), history, flat=flat)
             return model.__dict__
 
         monitors: list[Monitor] = [VerboseMonitor()] if self.verbose else []
         if has_callbacks(self):
-            monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
+            monitors.append(CallbackMonitor(self, *passed, reconstruct))
         monitor = Monitors(monitors)
-        problem = engine.pose(data, coordinates, settings)
         state, history, reason = train(problem, state, settings, monitor, held_out)
-        self._set_fitted(coordinates, state, history, flat=data.flat)
+        self._set_fitted(coordinates, state, history, flat=flat)
         monitor.finish(history, reason)
+        return reason
+
+    def _diagnose(self, data: TrainingData, settings: Settings) -> tuple[float | None, str | None]:
+        """What `fit` should warn of: how arbitrary predictions are, and what is wrong with `delta`."""
         coef = self.coef_.reshape(data.y.shape[1], -1).T
-        delta_problem = useless_delta(data, settings.objective, coef, self.intercept_)
-        return reason, arbitrary_spread(data, coef), delta_problem
+        return arbitrary_spread(data, coef), useless_delta(data, settings.objective, coef, self.intercept_)
 
     def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""
