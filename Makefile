@@ -33,7 +33,7 @@ demo: $(VENV)/.with-examples
 # The first import compiles what has changed, before several processes import at once.
 test: $(VENV)/.with-test
 	$(BIN)/python -c 'import sklearn_rmsprop'
-	$(BIN)/pytest --numprocesses auto $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.with-lint
 	$(BIN)/ruff check
@@ -74,11 +74,15 @@ $(VENV)/.python-$(PYTHON_TAG):
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
+# What to install besides the package; all tests are run where nothing has to be skipped.
+EXTRAS = $*
+$(VENV)/.with-test: EXTRAS = test,dask
+
 # An editable package is rebuilt with the tools beside it, so these are installed first and named by their full paths
 # (what is on the PATH at the time of an import is anybody's guess). The build folder remembers them, so it lies in .venv.
 $(VENV)/.with-%: $(VENV)/.python-$(PYTHON_TAG) pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $(VENV)/build-requires.txt
 	$(BIN)/pip install --quiet --requirement $(VENV)/build-requires.txt ninja
 	$(ACTIVATED) CYTHON="$(CURDIR)/$(BIN)/cython" \
-	$(BIN)/pip install --quiet --no-build-isolation --config-settings=build-dir=$(VENV)/build --editable '.[$*]'
+	$(BIN)/pip install --quiet --no-build-isolation --config-settings=build-dir=$(VENV)/build --editable '.[$(EXTRAS)]'
 	@touch $@

@@ -1,7 +1,7 @@
 """What a fit of rows that lie in several places computes there: functions of one block of rows, which change nothing.
 
-They know neither how they are sent nor who calls them (see `_rounds.py`). Called again with the same arguments, as after
-the loss of a worker, each returns the same.
+They do not know where they run or who calls them (see `_rounds.py`). Called again with the same arguments, as happens
+after the loss of a worker, each returns the same.
 """
 
 import math
@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._batches import MOST_CERTAIN, Batches, weighted_squared_norms
 from sklearn_rmsprop._coordinates import Coordinates
-from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._data import TrainingData, aligned
 from sklearn_rmsprop._problem import Problem, data_for_kernel
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, make_generator
@@ -155,9 +155,9 @@ def advance(data: TrainingData, number: int, common: Common, start: Round) -> St
 def pose(data: TrainingData, rows: np.ndarray, common: Common) -> Problem:
     """The problem of taking steps with these rows, which follow one another in the data.
 
-    A batch has `n` of the `m` selected rows, and all certain rows. The mean over the blocks of its expected gradient must
-    be that of all rows of all blocks. The kernel divides by `m` and the number of certain rows: the weights make up for
-    that, and for certain rows being in every block.
+    A batch has some of the `m` selected rows, and all certain rows. The mean over the blocks of its expected gradient
+    must be the gradient of all rows. The kernel divides the gradient by the sum of `m` and the number of certain rows.
+    The weights correct for that, and for the certain rows being in every block.
     """
     first, last = int(rows[0]), int(rows[-1]) + 1
     weight = data.weight[first:last] if isinstance(data.weight, np.ndarray) else data.weight
@@ -181,7 +181,6 @@ def scaled(data: TrainingData, factor: float) -> TrainingData:
 
 def evaluate(data: TrainingData, common: Common, coef: np.ndarray, most_rows: int) -> np.ndarray:
     """The objective at these coordinates, those of `Problem.state_on_rows`, on a sample of the rows, per target."""
-    coef = np.require(coef, requirements=["A"])  # it may have been pickled
     part = draw(data, most_rows) if most_rows < len(data.rows) else data
     batches = Batches(len(part.rows), part.rows, None, common.visit_probability)
-    return engine.pose(part, common.coordinates, common.settings, batches=batches).evaluate(coef, part.rows)
+    return engine.pose(part, common.coordinates, common.settings, batches=batches).evaluate(aligned(coef), part.rows)

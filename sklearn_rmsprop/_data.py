@@ -69,13 +69,11 @@ class TrainingData:
         return replace(self, X=self.X[rows], y=self.y[rows], weight=weight, rows=every)
 
     def __setstate__(self, stored: dict[str, Any]) -> None:
-        """Take what was pickled: arrays may then lie anywhere in memory, but compiled code reads aligned ones."""
         X = stored["X"]
         if sparse.issparse(X):
             for name in ("data", "indices", "indptr"):
-                setattr(X, name, np.require(getattr(X, name), requirements=["A"]))
-        for name, value in stored.items():
-            self.__dict__[name] = np.require(value, requirements=["A"]) if isinstance(value, np.ndarray) else value
+                setattr(X, name, aligned(getattr(X, name)))
+        self.__dict__.update({name: aligned(value) for name, value in stored.items()})
 
     @staticmethod
     def concatenate(blocks: Sequence["TrainingData"]) -> "TrainingData":
@@ -90,6 +88,11 @@ class TrainingData:
         stacked: Any = [block.X for block in blocks]
         X = checked_csr(sparse.vstack(stacked, "csr")) if sparse.issparse(stacked[0]) else np.concatenate(stacked)
         return replace(blocks[0], X=X, y=y, weight=weight, rows=np.arange(len(y), dtype=np.uint32))
+
+
+def aligned(value: Any) -> Any:
+    """What was pickled: arrays may then lie anywhere in memory, but compiled code reads aligned ones."""
+    return np.require(value, requirements=["A"]) if isinstance(value, np.ndarray) else value
 
 
 def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, reset: bool) -> TrainingData:

@@ -1,6 +1,6 @@
 """Partitions as the user has made them: validated, described, predicted and scored where they lie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,41 +34,44 @@ class Partition:
     statistics: Statistics | None
 
 
-def validate_partition(number: int, X: Any, y: Any, sample_weight: Any = None) -> tuple[TrainingData, Any] | None:
+Validated = tuple[TrainingData, np.ndarray | None]
+
+
+def validate_partition(number: int, X: Any, y: Any, sample_weight: Any = None) -> Validated | Exception | None:
     """The rows, and the names of the features; None of a partition that is empty.
 
-    Raises
-    ------
-    ValueError, TypeError
-        As `RMSpropRegressor.fit` does, naming the partition.
+    If the partition is not valid, an error that names it is returned, not raised: of several such errors the one of the
+    first partition is to be reported, whichever came first.
     """
     try:
-        if _num_samples(X) == _num_samples(y) == 0:
-            return None
-        # weights of zero are wrong only if those of all partitions are
-        weight = None if sample_weight is None else np.asarray(sample_weight)
-        without_weight = weight is not None and weight.dtype.kind in "biuf" and not weight.any()
-        validator = RMSpropRegressor()
-        data = validate_training(validator, X, y, None if without_weight else sample_weight, dtype=REALS, reset=True)
-        if without_weight and len(weight) != len(data.y):  # type: ignore[arg-type]
-            raise ValueError(f"sample_weight must have a weight for each of {len(data.y)} rows; got {weight.shape}.")  # type: ignore[union-attr]
+        return _validate(X, y, sample_weight)
     except (ValueError, TypeError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"In partition {number} (counted from 0): {error}") from None
-    return replace(data, rows=data.rows[:0]) if without_weight else data, getattr(validator, "feature_names_in_", None)
+        return kind(f"In partition {number} (counted from 0): {error}")
 
 
-def rows_of(validated: tuple[TrainingData, Any]) -> TrainingData:
+def _validate(X: Any, y: Any, sample_weight: Any) -> Validated | None:
+    if _num_samples(X) == _num_samples(y) == 0:
+        return None
+    # weights that are all zero are wrong only if those of all partitions are
+    weight = None if sample_weight is None else np.asarray(sample_weight)
+    weightless = weight is not None and weight.shape == (_num_samples(y),) and not (weight != 0).any()
+    validator = RMSpropRegressor()
+    data = validate_training(validator, X, y, None if weightless else sample_weight, dtype=REALS, reset=True)
+    return replace(data, rows=data.rows[:0]) if weightless else data, getattr(validator, "feature_names_in_", None)
+
+
+def rows_of(validated: Validated) -> TrainingData:
     """The rows of a validated partition."""
     return validated[0]
 
 
 def describe(
-    validated: tuple[TrainingData, Any] | None, settings: Settings, n_target_values: int
-) -> Partition | None:
+    validated: Validated | Exception | None, settings: Settings, n_target_values: int
+) -> Partition | Exception | None:
     """Measure the rows of a validated partition; `n_target_values` of them for quantiles of the targets."""
-    if validated is None:
-        return None
+    if validated is None or isinstance(validated, Exception):
+        return validated
     data, names = validated
     statistics = None
     if len(data.rows):
@@ -77,36 +80,41 @@ def describe(
     return Partition(data.of_rows(data.rows[:0]), names, len(data.rows), data.n_values, statistics)
 
 
-def check_alike(partitions: Sequence[Partition | None]) -> None:
-    """Raise a ValueError that names the first partition which differs from the first one that is not empty."""
+def check_alike(described: Sequence[Partition | Exception | None]) -> list[Partition | None]:
+    """What `describe` has returned for all partitions, once they are known to be valid, alike, and not all empty.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the first partition that is wrong.
+    """
+    partitions: list[Partition | None] = []
+    for partition in described:
+        if isinstance(partition, Exception):
+            raise partition
+        partitions.append(partition)
     first = next((partition for partition in partitions if partition is not None), None)
     if first is None:
         raise ValueError("X must have at least one row; got empty partitions only.")
     for number, partition in enumerate(partitions):
-        if partition is None:
-            continue
-        for what, found, expected in (
-            ("columns of X", partition.none.X.shape[1], first.none.X.shape[1]),
-            ("names of columns", _listed(partition.names), _listed(first.names)),
-            ("kind of X", _kind(partition.none.X), _kind(first.none.X)),
-            ("targets", partition.none.y.shape[1], first.none.y.shape[1]),
-            ("dimensions of y", 2 - partition.none.flat, 2 - first.none.flat),
-        ):
-            if found != expected:
+        for what, of_partition in _MUST_BE_EQUAL.items():
+            if partition is not None and of_partition(partition) != of_partition(first):
                 raise ValueError(
-                    f"All partitions must be alike; the {what} of partition {number} (counted from 0): {found}, of the "
-                    f"first one: {expected}."
+                    f"All partitions must be alike; the {what} of partition {number} (counted from 0): "
+                    f"{of_partition(partition)}, of the first one: {of_partition(first)}."
                 )
     if not any(partition.n_rows for partition in partitions if partition is not None):
         raise ValueError("sample_weight must have at least one weight that is not zero; all are zero.")
+    return partitions
 
 
-def _listed(names: np.ndarray | None) -> list[Any] | None:
-    return None if names is None else names.tolist()
-
-
-def _kind(X: Any) -> str:
-    return "sparse" if sparse.issparse(X) else "dense"
+_MUST_BE_EQUAL: dict[str, Callable[[Partition], Any]] = {
+    "columns of X": lambda partition: partition.none.X.shape[1],
+    "names of columns": lambda partition: None if partition.names is None else partition.names.tolist(),
+    "kind of X": lambda partition: "sparse" if sparse.issparse(partition.none.X) else "dense",
+    "targets": lambda partition: partition.none.y.shape[1],
+    "dimensions of y": lambda partition: 2 - partition.none.flat,
+}
 
 
 # After the fit

@@ -18,6 +18,7 @@ from sklearn_rmsprop._diagnosis import arbitrary_spread, useless_delta, useless_
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
+from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
@@ -513,7 +514,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
         if self.early_stopping:
             held_out = make_held_out(data, validation_rows, settings.objective, coordinates)
-        state = self._start(data, coordinates, settings, seed_generator(random_state), coef_init, intercept_init)
+        generator = seed_generator(random_state)
+        state = self._start(data, coordinates, settings, generator, coef_init=coef_init, intercept_init=intercept_init)
         problem = engine.pose(data, coordinates, settings)
         reason = self._train(problem, state, settings, held_out, (X, y, sample_weight))
         return reason, *self._diagnose(data, settings)
@@ -524,6 +526,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         coordinates: Coordinates,
         settings: Settings,
         generator: np.ndarray,
+        *,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
     ) -> State:
@@ -536,7 +539,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     def _train(
         self,
-        problem: engine.Problem,
+        problem: Problem,
         state: State,
         settings: Settings,
         held_out: HeldOut | None,

@@ -76,29 +76,30 @@ class DaskRMSpropRegressor(RMSpropRegressor):
 
     Notes
     -----
-    `fit` takes dask arrays (of dense blocks, or of SciPy's sparse ones), dask data frames with a series or frame of
-    targets, or lists of delayed blocks. X, y and sample_weight must be of partitions with the same rows; arrays with known
-    chunks are made so. Other data is fitted in this process, as `RMSpropRegressor` does it. Empty partitions are dropped.
+    `fit` takes dask arrays (whose blocks are dense, or sparse matrices of SciPy), dask data frames with a series or
+    frame of targets, or lists of delayed blocks. The partitions of X, y and sample_weight must hold the same rows;
+    arrays whose chunks are known are rechunked accordingly. Empty partitions are dropped. Other data, such as NumPy
+    arrays, is fitted in this process, as by `RMSpropRegressor`.
 
     `predict` is lazy for dask collections: it returns a dask array. `score` then computes on the workers.
 
-    A worker needs memory for 2.2 times its rows while they are exchanged, beside a collection that you have persisted,
-    and then for its rows once.
+    While rows are exchanged, a worker needs memory for 2.2 times its rows, and for a collection that you have persisted
+    besides; afterwards for its rows once.
 
     The result depends on the parameters, the partitions and `n_blocks`, not on the order in which tasks end. When a
-    worker is lost, Dask computes again what was there, and the model is the same; data that was scattered to that worker
-    only is lost.
+    worker is lost, Dask computes its blocks again, and the model is the same. It cannot do so with data that you have
+    scattered to that worker only.
 
     Examples
     --------
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from sklearn_rmsprop.dask import DaskRMSpropRegressor
-    >>> client = Client(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None)
+    >>> client = Client(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0")
     >>> X = da.random.default_rng(0).normal(size=(10_000, 3), chunks=(2_000, 3))
     >>> y = X @ [1.0, 2.0, 3.0] + 4.0
     >>> model = DaskRMSpropRegressor(n_blocks=2, random_state=0).fit(X, y)
-    >>> model.coef_.round(2)
+    >>> model.coef_.round(1)
     array([1., 2., 3.])
     >>> model.predict(X)
     dask.array<predict_block, shape=(10000,), dtype=float64, chunksize=(2000,), chunktype=numpy.ndarray>
@@ -150,7 +151,9 @@ class DaskRMSpropRegressor(RMSpropRegressor):
             dtype = np.result_type(dtype, X.dtype if X.dtype in REALS else np.float64)
             X = X.rechunk({1: -1})
             axes = {"drop_axis": 1} if shape == () else {"chunks": (X.chunks[0], shape)}
-            return X.map_blocks(predict_block, model, dtype=dtype, meta=np.empty((0,) * (1 + len(shape)), dtype), **axes)
+            return X.map_blocks(
+                predict_block, model, dtype=dtype, meta=np.empty((0,) * (1 + len(shape)), dtype), **axes
+            )
         predict = delayed(predict_block, pure=True)
         blocks = [da.from_delayed(predict(block, model), (np.nan, *shape), dtype) for block in delayed_blocks("X", X)]
         return da.concatenate(blocks, allow_unknown_chunksizes=True)
@@ -243,7 +246,14 @@ class DaskRMSpropRegressor(RMSpropRegressor):
             seed=seed,
         )
         self._set_names(partitions[0])
-        state = self._start(problem.sample, problem.coordinates, settings, generator, coef_init, intercept_init)
+        state = self._start(
+            problem.sample,
+            problem.coordinates,
+            settings,
+            generator,
+            coef_init=coef_init,
+            intercept_init=intercept_init,
+        )
         reason = self._train(problem, state, settings, None, (X, y, sample_weight))
         spread, delta_problem = self._diagnose(problem.sample, settings)
         return reason, None if problem.n_rows >= self.n_features_in_ else spread, delta_problem
@@ -326,7 +336,7 @@ def _with_chunks_of(X: da.Array, data: Any) -> Any:
     """An array with the same chunks of rows, where chunks are known."""
     if not isinstance(data, da.Array):
         return data
-    chunks = {axis: -1 for axis in range(1, data.ndim)}
+    chunks = dict.fromkeys(range(1, data.ndim), -1)
     known = not np.isnan(np.concatenate([X.chunks[0], data.chunks[0]])).any() and data.shape[0] == X.shape[0]
     return data.rechunk(chunks | ({0: X.chunks[0]} if known else {}))
 

@@ -1,4 +1,4 @@
-"""A cluster without processes: functions of blocks are called where they are asked for, so that fits can be tested fast."""
+"""A cluster without processes: functions of blocks are called at once, in this process, which is fast to test."""
 
 import pickle
 
@@ -56,9 +56,7 @@ def problem_of_partitions(cluster, partitions, settings, *, n_blocks, exchange=T
     """Validate partitions, and pose the problem of fitting their rows in blocks."""
     validated = cluster.map(validate_partition, range(len(partitions)), *zip(*partitions, strict=True))
     handles, described = describe_partitions(cluster, validated, settings)
-    return make_blocks_problem(
-        cluster, handles, described, settings, n_blocks=n_blocks, exchange=exchange, seed=seed
-    )
+    return make_blocks_problem(cluster, handles, described, settings, n_blocks=n_blocks, exchange=exchange, seed=seed)
 
 
 def fit_blocks(partitions, *, n_blocks, exchange=True, cluster=None, random_state=0, **parameters):
