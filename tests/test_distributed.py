@@ -15,6 +15,7 @@ from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._partitions import validate_partition
 from sklearn_rmsprop._rounds import check_for_rounds
+from sklearn_rmsprop._statistics import count_nonzero_rows, visit_probability
 
 LOSSES = {
     "squared_error": {},
@@ -241,8 +242,10 @@ def test_measures_are_those_of_all_rows(make, options):
     """Coordinates, the null loss, and the loss that decides when to stop: as if the rows were in one place."""
     X, y = make()
     weight = np.random.default_rng(0).integers(0, 3, size=len(y)).astype(float)
+    weight[3] = 2  # of a row with leverage
     settings = settings_of(**options)
     problem = problem_of_partitions(PlainCluster(), split(5, X, y, weight), settings, n_blocks=3)
+    assert (problem.common.certain is not None) == (make is leverage)
     data, _ = validate_partition(0, X, y, weight)
     coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
     for name in ("x_mean", "x_unit", "y_mean", "y_unit", "weight_unit"):
@@ -258,6 +261,19 @@ def test_measures_are_those_of_all_rows(make, options):
     assert problem.n_rows == len(data.rows)
     # the sample has outlying rows in proportion
     assert 0.7 < problem.evaluate(point, problem.evaluation_rows) / found < 1.4
+
+
+def test_how_often_a_column_is_visited_is_measured_on_all_rows(monkeypatch):
+    """The rows of a round would tell nothing about rare columns, whose penalty would be too weak."""
+    X, y = rare_words()
+    settings = settings_of(penalty="l2")
+    problem = problem_of_partitions(PlainCluster(), split(5, X, y), settings, n_blocks=3)
+    expected = visit_probability(count_nonzero_rows(X, np.arange(len(y))), len(y), problem.common.batch_size)
+    np.testing.assert_allclose(problem.common.visit_probability, expected, rtol=1e-12)
+    monkeypatch.setattr("sklearn_rmsprop._problem.count_nonzero_rows", None)
+    state = engine.start(problem.sample, problem.coordinates, settings, tasks.make_generator([0]))
+    assert problem.advance(state, settings, 10, 1.0).t == 10
+    problem.evaluate(state.coef, problem.confirmation_rows)
 
 
 def test_functions_of_blocks_change_nothing_and_repeat():
