@@ -5,7 +5,6 @@ certified optima (tests/oracles.py). Costs are measured on a cluster of two proc
 the extra dask.
 """
 
-import resource
 import sys
 import time
 from contextlib import suppress
@@ -153,12 +152,6 @@ def cpu_of_workers(client):
     return np.array(list(client.run(time.process_time).values()))
 
 
-def peak_memory_of_workers(client):
-    """Largest resident memory of each worker so far, in bytes."""
-    peak = client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    return 1024 * np.array(list(peak.values()))
-
-
 def timed_fit(client, X, y, **parameters):
     """Fit on the workers; processor seconds of this process and of the busier worker, before the rounds and in them."""
     clocks = []
@@ -226,9 +219,7 @@ def make_cost_table(quick, log):
             make_part = partial(make, (shape[0] // n_partitions, shape[1]))
             X, y = persisted(client, make_part, n_partitions)
             timed_fit(client, X, y, max_iter=1, tol=None)  # imports, and memory of the libraries
-            before = peak_memory_of_workers(client)
             record = {"data": name, "shape": shape} | timed_fit(client, X, y, **parameters)
-            record["peak"] = float((peak_memory_of_workers(client) - before).max())
             del X, y
             parts = [make_part(k) for k in range(n_partitions)]
             stack = sparse.vstack if make is sparse_part else np.concatenate

@@ -253,6 +253,15 @@ def make_csr(shape: tuple[int, int], data, indices: np.ndarray, indptr: np.ndarr
     return X
 
 
+def neighbours(X: Any, first: int, last: int) -> Any:
+    """The rows from `first` up to `last`, without a copy (SciPy copies entries)."""
+    if not sparse.issparse(X):
+        return X[first:last]
+    start, end = X.indptr[first], X.indptr[last]
+    shape, indptr = (last - first, X.shape[1]), X.indptr[first : last + 1] - start
+    return make_csr(shape, X.data[start:end], X.indices[start:end], indptr)
+
+
 def only_columns_with_entries(data: TrainingData) -> tuple[TrainingData, np.ndarray | None]:
     """The data without the columns of a sparse X that have no entries, and the numbers of the columns that are left.
 
