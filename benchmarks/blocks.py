@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import lsqr
 from table import Table, format_excess_loss, format_milliseconds, format_ratio, number_column, text_column
-from timing import cpu_clock, time_call
+from timing import all_cores, cpu_clock, time_call
 
 from sklearn_rmsprop import RMSpropRegressor
 
@@ -212,7 +212,8 @@ def make_cost_table(quick, log):
         "100 rounds of 100 steps": (dense_part, (6400, 50), {"tol": None, "max_iter": N_ROUNDS}),
     }
     n_partitions, records = 4, []
-    cluster, client = two_workers()
+    with all_cores():  # processes keep the cores that they are started with
+        cluster, client = two_workers()
     with cluster, client:
         for name, (make, shape, parameters) in cases.items():
             log(f"blocks: {name}")

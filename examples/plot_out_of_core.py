@@ -3,9 +3,9 @@ Larger than memory: parquet and CSV in chunks
 =============================================
 
 A file need not fit into memory. ``partial_fit`` learns from one chunk of rows at a time, and several passes over the
-file come as near to the optimum as ``fit`` does. What matters is the order of the rows: files are often sorted, by time,
-by customer, or by the target, and then neighbouring rows do not look like the whole. The remedy is to read a few row
-groups from random places at a time, and to mix their rows.
+file come near to the optimum. What matters is the order of the rows: files are often sorted by time, by customer, or by
+the target, and then neighbouring rows do not look like the whole. The remedy is to read a few row groups from different
+places at a time, and to mix their rows.
 """
 
 import tempfile
@@ -25,8 +25,8 @@ from sklearn_rmsprop import RMSpropRegressor
 # A file sorted by the target
 # ---------------------------
 # This is the hard case: the first chunk has only the smallest targets. The file is written row group by row group, so
-# that it could be of any size; here it has 200,000 rows in 200 row groups. (``docs/large_data.md`` has the figures for a
-# file of 2 GB.) Each row group is drawn from the normal distribution of the columns *given* the targets.
+# that it could be of any size; here it has 200,000 rows in 200 row groups. (The page "Large data" has figures for a file
+# of 2 GB.) Each row group is drawn from the normal distribution of the columns *given* the targets.
 
 N_ROWS, N_COLUMNS, ROWS_PER_GROUP = 200_000, 20, 1000
 NAMES = [f"x{j}" for j in range(N_COLUMNS)]
@@ -59,9 +59,9 @@ print(f"{file.metadata.num_rows} rows in {file.num_row_groups} row groups, {parq
 # %%
 # Chunks in order, and pools of random row groups
 # -----------------------------------------------
-# The file is divided into 20 stretches, and a pool is made of one row group from a random place in each stretch: it looks
-# like the whole file, of which a tenth is in memory at a time. Each pass draws other pools. The first one also sets the
-# units of the fit and its origin, for which it must be typical, as the first row group of a sorted file is not.
+# The file is divided into 20 stretches, and a pool is made of one row group from a random place in each stretch. Such a
+# pool looks like the whole file, of which a tenth is in memory at a time. Each pass draws other pools. The first chunk
+# also sets the units of the fit and its origin, so it must be typical: the first row group of a sorted file is not.
 
 GROUPS_PER_POOL = 20
 
@@ -85,9 +85,9 @@ def in_pools(seed):
 
 
 # %%
-# Least squares on few columns has a better way, which is exact after one pass: the Gram matrix of the columns, of 21 x 21
-# numbers. It gives the optimum here, against which the excess loss is measured. With other losses, with thousands of
-# sparse columns, or if rows keep arriving, there is no such way.
+# For least squares on few columns there is a better way, which is exact after one pass: the Gram matrix of the columns,
+# here of 21 x 21 numbers. It gives the optimum, against which the excess loss is measured. For other losses, and for
+# many thousands of sparse columns, there is no such way.
 
 gram, right_side, square = np.zeros((N_COLUMNS + 1,) * 2), np.zeros(N_COLUMNS + 1), 0.0
 for groups in in_order(0):
