@@ -23,6 +23,8 @@ N_COLUMNS = 20
 N_ROWS, QUICK_N_ROWS = 23_000_000, 400_000
 ROWS_PER_GROUP, GROUPS_PER_POOL = 12_500, 20
 N_PASSES = 3
+# Statistics of row groups take memory when the file is opened.
+FORMAT = {"compression": "none", "use_dictionary": False, "write_statistics": False}
 NAMES = [f"x{j}" for j in range(N_COLUMNS)]
 SLOPES, NOISE = np.linspace(-1, 1, N_COLUMNS), 2.0
 
@@ -34,7 +36,7 @@ def write(path, n_rows):
 
     rng, variance = np.random.default_rng(0), SLOPES @ SLOPES + NOISE**2
     schema = pa.schema([(name, pa.float32()) for name in NAMES] + [("y", pa.float64())])
-    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, schema, **FORMAT) as writer:
         for first in range(0, n_rows, ROWS_PER_GROUP):
             y = variance**0.5 * ndtri((np.arange(first, first + ROWS_PER_GROUP) + 0.5) / n_rows)
             X = rng.standard_normal((len(y), N_COLUMNS), dtype=np.float32)

@@ -25,8 +25,8 @@ from sklearn_rmsprop import RMSpropRegressor
 # A file sorted by the target
 # ---------------------------
 # This is the hard case: the first chunk has only the smallest targets. The file is written row group by row group, so
-# that it could be of any size; here it has 200,000 rows in 200 row groups. (The page "Large data" has figures for a file
-# of 2 GB.) Each row group is drawn from the normal distribution of the columns *given* the targets.
+# that it could be of any size; here it has 200,000 rows in 200 row groups. (The page "Large data" has figures for a
+# file of 2 GB.) Each row group is drawn from the normal distribution of the columns *given* the targets.
 
 N_ROWS, N_COLUMNS, ROWS_PER_GROUP = 200_000, 20, 1000
 NAMES = [f"x{j}" for j in range(N_COLUMNS)]

@@ -19,7 +19,10 @@ from sklearn_rmsprop._data import TrainingData, aligned, neighbours
 from sklearn_rmsprop._problem import Problem, data_for_kernel
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, make_generator
-from sklearn_rmsprop._statistics import sample_evenly, weights_of
+from sklearn_rmsprop._statistics import NEIGHBOURS, sample_evenly, weights_of
+
+# The rows of a block, in pieces, because those of a large block need not follow one another in memory.
+Block = Sequence[TrainingData]
 
 
 @dataclass(frozen=True)
@@ -121,36 +124,55 @@ def join(seed: Sequence[int], *parts: TrainingData) -> TrainingData:
     return replace(others.of_rows(np.argsort(places)), X=X)
 
 
-def chain(*parts: TrainingData) -> TrainingData:
-    """The rows of all parts that take part, in their order; a single part is not copied."""
-    if len(parts) == 1:
-        return parts[0]
-    return TrainingData.concatenate([part.of_rows(part.rows) for part in parts])
+def collect(as_one: bool, *pieces: TrainingData) -> list[TrainingData]:
+    """A block of these pieces, without a copy unless they are to become one."""
+    return [TrainingData.concatenate([p.of_rows(p.rows) for p in pieces])] if as_one else [*pieces]
 
 
-def draw(data: TrainingData, n_rows: int) -> TrainingData:
+def draw(block: Block, n_rows: int) -> TrainingData:
     """A sample of about so many rows."""
-    return data.of_rows(sample_evenly(data.rows, max(n_rows, 8)))
+    share = n_rows / count_rows(block)
+    samples = [sample_evenly(piece.rows, max(math.ceil(share * len(piece.rows)), NEIGHBOURS)) for piece in block]
+    return TrainingData.concatenate([piece.of_rows(rows) for piece, rows in zip(block, samples, strict=True)])
+
+
+def count_rows(block: Block) -> int:
+    """The number of rows that take part."""
+    return sum(len(piece.rows) for piece in block)
+
+
+def total_weight(data: TrainingData) -> float:
+    """The weight of the rows that take part."""
+    return float(weights_of(data.weight, data.rows).sum())
+
+
+def size_and_weight(block: Block) -> tuple[int, float]:
+    """The number of rows that take part, and their weight."""
+    return count_rows(block), sum(total_weight(piece) for piece in block)
 
 
 # During the fit
 
 
-def advance(data: TrainingData, number: int, common: Common, start: Round) -> State:
+def advance(block: Block, number: int, common: Common, start: Round) -> State:
     """The state after the steps of a round on the rows of a block.
 
     The rows are in a random order, so that each round takes those that follow the ones of the last round, and an epoch
     takes every row once. The kernel shuffles them, by a generator of this block and step.
     """
     size, state, n_left = common.batch_size, start.state, start.n_steps
-    steps_per_epoch = math.ceil(len(data.rows) / size)
+    n_steps_of = np.array([math.ceil(len(piece.rows) / size) for piece in block])
+    ends = np.cumsum(n_steps_of)
     while n_left > 0:
-        done = state.t % steps_per_epoch
-        whole = n_left - n_left % steps_per_epoch if done == 0 else 0
-        n_steps = whole or min(n_left, steps_per_epoch - done)
-        rows = data.rows[done * size :][: n_steps * size]
+        done = state.t % ends[-1]
+        at = int(np.searchsorted(ends, done, side="right"))
+        done -= ends[at] - n_steps_of[at]
+        n_steps = min(n_left, int(n_steps_of[at] - done))
+        if len(block) == 1 and done == 0 and n_left > n_steps:
+            n_steps = n_left - n_left % n_steps  # several short epochs
+        rows = block[at].rows[done * size :][: n_steps * size]
         state = replace(state, generator=make_generator([*start.state.generator.tolist(), number, state.t]))
-        state = pose(data, rows, common).advance(state, common.settings, n_steps, start.rate_factor)
+        state = pose(block[at], rows, common).advance(state, common.settings, n_steps, start.rate_factor)
         n_left -= n_steps
     return replace(state, generator=start.state.generator)
 
@@ -181,8 +203,12 @@ def scaled(data: TrainingData, factor: float) -> TrainingData:
     return replace(data, weight=factor * weights_of(data.weight, np.arange(len(data.y))))
 
 
-def evaluate(data: TrainingData, common: Common, coef: np.ndarray, most_rows: int) -> np.ndarray:
+def evaluate(block: Block, common: Common, coef: np.ndarray, most_rows: int) -> np.ndarray:
     """The objective at these coordinates, those of `Problem.state_on_rows`, on a sample of the rows, per target."""
-    part = draw(data, most_rows) if most_rows < len(data.rows) else data
-    batches = Batches(len(part.rows), part.rows, None, common.visit_probability)
-    return engine.pose(part, common.coordinates, common.settings, batches=batches).evaluate(aligned(coef), part.rows)
+    parts = block if count_rows(block) <= most_rows else [draw(block, most_rows)]
+    losses = []
+    for part in parts:
+        batches = Batches(len(part.rows), part.rows, None, common.visit_probability)
+        problem = engine.pose(part, common.coordinates, common.settings, batches=batches)
+        losses.append(problem.evaluate(aligned(coef), part.rows))
+    return np.average(losses, axis=0, weights=[total_weight(part) for part in parts])

@@ -23,11 +23,15 @@ from sklearn_rmsprop._problem import MOST_CONFIRMATION_ROWS, Problem, count_eval
 from sklearn_rmsprop._schedules import ENDING
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
-from sklearn_rmsprop._statistics import Statistics, visit_probability, weighted_quantile, weights_of
+from sklearn_rmsprop._statistics import Statistics, visit_probability, weighted_quantile
 
 # Quantiles of targets are measured on about the first of these numbers of rows, but at least the second of a partition:
 # the share of the rows below them then has an error of about 0.002.
 MOST_TARGET_VALUES, FEWEST_TARGET_VALUES = 1 << 16, 256
+
+
+# Blocks of more than this many bytes are made in pieces, at most so many, which bounds the memory for it.
+PIECE_BYTES, MOST_PIECES = 1 << 24, 4
 
 
 class Cluster(Protocol):
@@ -105,8 +109,8 @@ class BlocksProblem(Problem):
         losses = self._on_blocks(tasks.evaluate, self.shared, at, most_rows)
         weights = self.block_weights
         if self.common.certain is not None:
-            losses.append(tasks.evaluate(self.common.certain, self.common, coef, most_rows))
-            weights = np.append(weights, total_weight(self.common.certain))
+            losses.append(tasks.evaluate([self.common.certain], self.common, coef, most_rows))
+            weights = np.append(weights, tasks.total_weight(self.common.certain))
         return np.average(losses, axis=0, weights=weights)
 
     def _on_blocks(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -197,31 +201,50 @@ def make_blocks_problem(
     common = tasks.Common(settings, coordinates, 1, statistics.n_rows, None, None)
     places, null_loss = survey_all(cluster, handles, partitions, common, statistics)
     common = with_certain_rows(cluster, handles, places, common, dtype)
+    n_values, as_one = sum(partition.n_values for partition in partitions), settings.batch_size is None
     sizes = np.array([p.n_rows - len(rows) for p, rows in zip(partitions, places, strict=True)])
     if exchange:
-        blocks = exchange_rows(cluster, handles, sizes, places, n_blocks=min(n_blocks, common.n_drawn), seed=seed)
+        n_blocks = min(n_blocks, common.n_drawn)
+        n_pieces = min(MOST_PIECES, 1 + n_values * dtype.itemsize // n_blocks // PIECE_BYTES)
+        blocks = exchange_rows(
+            cluster, handles, sizes, places, n_blocks=n_blocks, n_pieces=n_pieces, as_one=as_one, seed=seed
+        )
     else:
-        blocks = group_partitions(cluster, handles, sizes, places, n_blocks)
+        blocks = group_partitions(cluster, handles, sizes, places, n_blocks=n_blocks, as_one=as_one)
     handles.clear()
-    summaries = cluster.gather(cluster.map(_size_and_weight, blocks))
-    block_sizes, block_weights = (np.array(column) for column in zip(*summaries, strict=True))
-    batch_size = size_of_batch(settings.batch_size, coordinates, int(block_sizes.min()))
+    return pose_blocks(cluster, blocks, common, statistics, n_values=n_values, null_loss=null_loss)
+
+
+def pose_blocks(
+    cluster: Cluster,
+    blocks: list[Any],
+    common: tasks.Common,
+    statistics: Statistics,
+    *,
+    n_values: int,
+    null_loss: np.ndarray,
+) -> BlocksProblem:
+    """The problem of fitting the rows of these blocks; in `common`, what depends on the blocks is still open.
+
+    `statistics` and `null_loss` are those of all rows, which have `n_values` numbers of X.
+    """
+    sizes, weights = map(np.array, zip(*cluster.gather(cluster.map(tasks.size_and_weight, blocks)), strict=True))
+    batch_size = size_of_batch(common.settings.batch_size, common.coordinates, int(sizes.min()))
     probability = None
     if statistics.x_nonzero_rows is not None:
         probability = visit_probability(statistics.x_nonzero_rows, statistics.n_rows, batch_size)
     common = replace(common, batch_size=batch_size, visit_probability=probability)
-    n_values = sum(partition.n_values for partition in partitions)
-    sample = draw_sample(cluster, blocks, block_sizes, common, count_evaluation_rows(n_values, statistics.n_rows))
+    sample = draw_sample(cluster, blocks, sizes, common, count_evaluation_rows(n_values, statistics.n_rows))
     batches = Batches(len(sample.rows), sample.rows, None, probability)
-    local = engine.pose(sample, coordinates, settings, batches=batches)
+    local = engine.pose(sample, common.coordinates, common.settings, batches=batches)
     # `evaluate` tells by the array whether it is asked for the sample
     rows = {"evaluation_rows": local.data.rows, "confirmation_rows": local.data.rows.copy()}
     return BlocksProblem(
         **{field.name: getattr(local, field.name) for field in fields(local)} | rows,
         cluster=cluster,
         blocks=blocks,
-        block_sizes=block_sizes,
-        block_weights=block_weights,
+        block_sizes=sizes,
+        block_weights=weights,
         common=common,
         shared=cluster.submit(_same, common),
         exact_null_loss=null_loss,
@@ -274,22 +297,34 @@ def best_constant(statistics: Statistics, settings: Settings) -> np.ndarray:
 
 
 def exchange_rows(
-    cluster: Cluster, handles: list[Any], sizes: np.ndarray, places: list[np.ndarray], *, n_blocks: int, seed: int
+    cluster: Cluster,
+    handles: list[Any],
+    sizes: np.ndarray,
+    places: list[np.ndarray],
+    *,
+    n_blocks: int,
+    n_pieces: int,
+    as_one: bool,
+    seed: int,
 ) -> list[Any]:
-    """Deal the rows at random over blocks of equal size, or one row more."""
-    n = len(handles)
-    first = np.cumsum(sizes) - sizes
+    """Deal the rows at random over blocks of equal size, or one row more; each is made piece by piece.
+
+    When a piece has been joined, the shares that it was made of are let go. So there is never a second copy of a block.
+    """
+    n, n_shares = len(handles), n_blocks * n_pieces
+    first = (np.cumsum(sizes) - sizes) % n_shares
     seeds = [(seed, 0, k) for k in range(n)]
-    dealt = cluster.map(tasks.deal, handles, places, seeds, [n_blocks] * n, (first % n_blocks).tolist())
+    dealt = cluster.map(tasks.deal, handles, places, seeds, [n_shares] * n, first.tolist())
     handles.clear()
-    parts = [cluster.map(tasks.pick, dealt, [number] * n) for number in range(n_blocks)]
-    return [cluster.submit(tasks.join, (seed, 1, k), *parts[k], home=k) for k in range(n_blocks)]
+    shares = [cluster.map(tasks.pick, dealt, [number] * n) for number in range(n_shares)]
+    pieces = [cluster.submit(tasks.join, (seed, 1, k), *shares[k], home=k % n_blocks) for k in range(n_shares)]
+    return [cluster.submit(tasks.collect, as_one, *pieces[k::n_blocks], home=k) for k in range(n_blocks)]
 
 
 def group_partitions(
-    cluster: Cluster, handles: list[Any], sizes: np.ndarray, places: list[np.ndarray], n_blocks: int
+    cluster: Cluster, handles: list[Any], sizes: np.ndarray, places: list[np.ndarray], *, n_blocks: int, as_one: bool
 ) -> list[Any]:
-    """Join neighbouring partitions to blocks of about equal size."""
+    """Neighbouring partitions as blocks of about equal size."""
     left = cluster.map(tasks.without, handles, places)
     handles.clear()
     n_blocks = min(n_blocks, int(np.count_nonzero(sizes)))
@@ -297,7 +332,7 @@ def group_partitions(
     number = np.minimum((middle / sizes.sum() * n_blocks).astype(int), n_blocks - 1)
     number[sizes == 0] = -1
     groups = [np.flatnonzero(number == k) for k in range(n_blocks)]
-    return [cluster.submit(tasks.chain, *(left[i] for i in group)) for group in groups if len(group)]
+    return [cluster.submit(tasks.collect, as_one, *(left[i] for i in group)) for group in groups if len(group)]
 
 
 def draw_sample(
@@ -312,14 +347,5 @@ def draw_sample(
     return TrainingData.concatenate([sample, tasks.scaled(common.certain, share)])
 
 
-def total_weight(data: TrainingData) -> float:
-    """The weight of the rows that take part."""
-    return float(weights_of(data.weight, data.rows).sum())
-
-
 def _rows_of(data: TrainingData, rows: np.ndarray) -> TrainingData:
     return data.of_rows(rows)
-
-
-def _size_and_weight(data: TrainingData) -> tuple[int, float]:
-    return len(data.rows), total_weight(data)

@@ -175,10 +175,10 @@ def test_the_mean_gradient_of_the_blocks_is_that_of_all_rows(make, weighted):
         """The mean gradient of the batches of an epoch: the step leaves the state where it is."""
         steps = len(data.rows) // common.batch_size
         rounds = [tasks.Round(replace(state, t=k), 1, 1.0) for k in range(steps)]
-        return np.mean([tasks.advance(data, 0, common, one).gradient_mean for one in rounds], axis=0)
+        return np.mean([tasks.advance([data], 0, common, one).gradient_mean for one in rounds], axis=0)
 
     # batches of equal size
-    blocks = [replace(data, rows=data.rows[: len(data.rows) // 100 * 100]) for data in problem.blocks]
+    blocks = [replace(data, rows=data.rows[: len(data.rows) // 100 * 100]) for (data,) in problem.blocks]
     used = sum(len(data.rows) for data in blocks)
     common = replace(problem.common, batch_size=100, n_drawn=used)
     mean = np.average([gradient(data, common) for data in blocks], axis=0, weights=[len(b.rows) for b in blocks])
@@ -191,8 +191,8 @@ def test_rows_of_rounds_follow_one_another(monkeypatch):
     """An epoch takes each row once, however it is cut into rounds; short epochs are done several at a time."""
     X, y = linear(n_rows=1000)
     problem = problem_of_partitions(PlainCluster(), split(3, X, y), settings_of(), n_blocks=2)
-    (data, _), common = problem.blocks, problem.common
-    assert (len(data.rows), common.batch_size) == (500, 32)
+    (block, _), common = problem.blocks, problem.common
+    assert (tasks.count_rows(block), common.batch_size) == (500, 32)
     taken, pose = [], tasks.pose
 
     def spy(data, rows, common):
@@ -202,7 +202,7 @@ def test_rows_of_rounds_follow_one_another(monkeypatch):
     monkeypatch.setattr(tasks, "pose", spy)
     state = engine.start(problem.sample, problem.coordinates, settings_of(), tasks.make_generator([0]))
     for n_steps in (5, 9, 2, 16, 35, 1):
-        state = tasks.advance(data, 0, common, tasks.Round(state, n_steps, 1.0))
+        state = tasks.advance(block, 0, common, tasks.Round(state, n_steps, 1.0))
     assert state.t == 68
     assert [len(rows) for rows in taken] == [160, 288, 52, 500, 500, 96, 32]
     for part in (taken[:3], taken[3:4], taken[4:5]):
@@ -215,23 +215,52 @@ def test_each_row_is_dealt_to_one_block():
     X[:, 0] = np.arange(1001)
     X[500, 1] = 1e4
     problem = problem_of_partitions(PlainCluster(), split(7, X, y), settings_of(), n_blocks=4)
-    numbers = [data.X[:, 0] for data in problem.blocks]
+    numbers = [data.X[:, 0] for (data,) in problem.blocks]
     assert sorted(len(block) for block in numbers) == [250, 250, 250, 250]
     certain = problem.common.certain
     assert certain.X[:, 0].tolist() == [500]
     assert sorted(np.concatenate([*numbers, certain.X[:, 0]])) == list(range(1001))
-    for data in problem.blocks:
+    for (data,) in problem.blocks:
         assert abs(np.corrcoef(np.arange(250), data.X[:, 0])[0, 1]) < 0.3
         np.testing.assert_array_equal(data.y[:, 0], y[data.X[:, 0].astype(int)])
 
 
-def test_a_partition_that_is_a_block_is_not_copied():
+def test_large_blocks_are_made_in_pieces(monkeypatch):
+    """An epoch takes the pieces in turn, each row once, and the result is as good."""
+    monkeypatch.setattr("sklearn_rmsprop._rounds.PIECE_BYTES", 5000)
+    X, y = sorted_by_target()
+    problem = problem_of_partitions(PlainCluster(), split(5, X, y), settings_of(), n_blocks=3)
+    sizes = [[len(piece.rows) for piece in block] for block in problem.blocks]
+    assert sizes == [[1000] * 4] * 3
+    rows = np.concatenate([piece.X for block in problem.blocks for piece in block])
+    np.testing.assert_array_equal(np.sort(rows[:, 0]), np.sort(X[:, 0]))
+    taken, pose = [], tasks.pose
+
+    def spy(data, rows, common):
+        taken.append((data.X[0, 0], rows[0], len(rows)))
+        return pose(data, rows, common)
+
+    monkeypatch.setattr(tasks, "pose", spy)
+    state = engine.start(problem.sample, problem.coordinates, settings_of(), tasks.make_generator([0]))
+    block = problem.blocks[1]
+    for n_steps in (20, 100, 20):
+        state = tasks.advance(block, 1, problem.common, tasks.Round(state, n_steps, 1.0))
+    starts = [piece.X[0, 0] for piece in block]
+    expected = [(0, 0, 640), (0, 640, 360), (1, 0, 1000), (2, 0, 1000), (3, 0, 768), (3, 768, 232), (0, 0, 384)]
+    assert taken == [(starts[piece], first, n) for piece, first, n in expected]
+    model = fit_blocks(split(5, X, y), n_blocks=3)
+    assert gap(model, X, y, loss="squared_error") < 1e-4
+
+
+def test_partitions_that_stay_where_they_are_are_not_copied():
     X, y = linear(n_rows=1000)
     parts = [(X[:500], y[:500], None), (X[500:], y[500:], None)]
     problem = problem_of_partitions(PlainCluster(), parts, settings_of(), n_blocks=2, exchange=False)
-    assert all(np.shares_memory(data.X, X) for data in problem.blocks)
+    assert all(np.shares_memory(data.X, X) for (data,) in problem.blocks)
     one = problem_of_partitions(PlainCluster(), parts, settings_of(), n_blocks=1, exchange=False)
-    assert len(one.blocks[0].rows) == 1000
+    assert [len(data.rows) for data in one.blocks[0]] == [500, 500]
+    one = problem_of_partitions(PlainCluster(), parts, settings_of(batch_size=None), n_blocks=1, exchange=False)
+    assert [len(data.rows) for data in one.blocks[0]] == [1000]
     many = problem_of_partitions(PlainCluster(), parts, settings_of(), n_blocks=9, exchange=False)
     assert len(many.blocks) == 2
 
