@@ -19,7 +19,7 @@ from sklearn_rmsprop._data import TrainingData, aligned, neighbours
 from sklearn_rmsprop._problem import Problem, data_for_kernel
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, make_generator
-from sklearn_rmsprop._statistics import NEIGHBOURS, sample_evenly, weights_of
+from sklearn_rmsprop._statistics import weights_of
 
 # The rows of a block, in pieces, because those of a large block need not follow one another in memory.
 Block = Sequence[TrainingData]
@@ -131,9 +131,20 @@ def collect(as_one: bool, *pieces: TrainingData) -> list[TrainingData]:
 
 def draw(block: Block, n_rows: int) -> TrainingData:
     """A sample of about so many rows."""
-    share = n_rows / count_rows(block)
-    samples = [sample_evenly(piece.rows, max(math.ceil(share * len(piece.rows)), NEIGHBOURS)) for piece in block]
-    return TrainingData.concatenate([piece.of_rows(rows) for piece, rows in zip(block, samples, strict=True)])
+    return TrainingData.concatenate([part.of_rows(part.rows) for part in sample(block, n_rows)])
+
+
+def sample(block: Block, n_rows: int) -> list[TrainingData]:
+    """About so many rows, or all: the first ones of each piece, without a copy, because they are in a random order."""
+    share = min(1.0, n_rows / count_rows(block))
+    return [stretch(piece, piece.rows[: math.ceil(share * len(piece.rows))]) for piece in block]
+
+
+def stretch(data: TrainingData, rows: np.ndarray) -> TrainingData:
+    """The data of these rows, which follow one another but for rows that do not take part, without a copy."""
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    weight = data.weight[first:last] if isinstance(data.weight, np.ndarray) else data.weight
+    return replace(data, X=neighbours(data.X, first, last), y=data.y[first:last], weight=weight, rows=rows - rows[0])
 
 
 def count_rows(block: Block) -> int:
@@ -184,9 +195,7 @@ def pose(data: TrainingData, rows: np.ndarray, common: Common) -> Problem:
     must be the gradient of all rows. The kernel divides the gradient by the sum of `m` and the number of certain rows.
     The weights correct for that, and for the certain rows being in every block.
     """
-    first, last = int(rows[0]), int(rows[-1]) + 1
-    weight = data.weight[first:last] if isinstance(data.weight, np.ndarray) else data.weight
-    part = replace(data, X=neighbours(data.X, first, last), y=data.y[first:last], weight=weight, rows=rows - rows[0])
+    part = stretch(data, rows)
     drawn, certain = part.rows, None
     if common.certain is not None:
         m, n_drawn, n_certain = len(rows), common.n_drawn, len(common.certain.rows)
@@ -205,8 +214,7 @@ def scaled(data: TrainingData, factor: float) -> TrainingData:
 
 def evaluate(block: Block, common: Common, coef: np.ndarray, most_rows: int) -> np.ndarray:
     """The objective at these coordinates, those of `Problem.state_on_rows`, on a sample of the rows, per target."""
-    parts = block if count_rows(block) <= most_rows else [draw(block, most_rows)]
-    losses = []
+    parts, losses = sample(block, most_rows), []
     for part in parts:
         batches = Batches(len(part.rows), part.rows, None, common.visit_probability)
         problem = engine.pose(part, common.coordinates, common.settings, batches=batches)
