@@ -83,8 +83,8 @@ class DaskRMSpropRegressor(RMSpropRegressor):
 
     `predict` is lazy for dask collections: it returns a dask array. `score` then computes on the workers.
 
-    While rows are exchanged, a worker needs memory for 2.2 times its rows, beside the partitions of a collection that you
-    have persisted; afterwards for its rows once.
+    While rows are exchanged, a worker needs memory for 2.1 times its rows, or 2.3 times besides the partitions of a
+    collection that you have persisted; afterwards for its rows once.
 
     The result depends on the parameters, the partitions and `n_blocks`, not on the order in which tasks end. When a
     worker is lost, Dask computes its blocks again, and the model is the same. It cannot do so with data that you have

@@ -6,11 +6,13 @@ import pickle
 import signal
 import sys
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_rmsprop import RMSpropRegressor
@@ -308,3 +310,21 @@ def test_what_does_not_fit_together_is_refused(client):
 @parametrize_with_checks([DaskRMSpropRegressor()])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+# Beside the class
+
+
+def test_a_plain_model_predicts_blocks(reference):
+    """As docs/large_data.md shows it."""
+    local = reference.to_local()
+    prediction = as_dask(X).map_blocks(local.predict, drop_axis=1, dtype=np.float64)
+    np.testing.assert_array_equal(prediction.compute(), local.predict(X))
+
+
+def test_a_grid_search_on_the_workers(client):
+    search = GridSearchCV(RMSpropRegressor(random_state=0), {"learning_rate": [0.1, 0.3]}, cv=3)
+    here = clone(search).fit(X, Y)
+    with client.as_current(), joblib.parallel_config("dask"):
+        search.fit(X, Y)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
