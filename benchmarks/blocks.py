@@ -7,7 +7,7 @@ the extra dask.
 
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -141,10 +141,13 @@ def make_excess_table(quick, log):
     return Table("Fits of rows in blocks", note, columns, records)
 
 
+@contextmanager
 def two_workers():
-    """A cluster of two processes with one thread each, and its client."""
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0)
-    return cluster, Client(cluster)
+    """A client of a cluster of two processes with one thread each."""
+    with all_cores():  # processes keep the cores that they are started with
+        cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0)
+    with cluster, Client(cluster) as client:
+        yield client
 
 
 def cpu_of_workers(client):
@@ -212,9 +215,7 @@ def make_cost_table(quick, log):
         "100 rounds of 100 steps": (dense_part, (6400, 50), {"tol": None, "max_iter": N_ROUNDS}),
     }
     n_partitions, records = 4, []
-    with all_cores():  # processes keep the cores that they are started with
-        cluster, client = two_workers()
-    with cluster, client:
+    with two_workers() as client:
         for name, (make, shape, parameters) in cases.items():
             log(f"blocks: {name}")
             make_part = partial(make, (shape[0] // n_partitions, shape[1]))

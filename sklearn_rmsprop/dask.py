@@ -293,7 +293,8 @@ class DaskCluster:
         place: dict[str, Any] = {}
         if home is not None and self._workers:
             place = {"workers": [self._workers[home % len(self._workers)]], "allow_other_workers": True}
-        return self._client.submit(function, *arguments, pure=False, **place)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):  # models may be large
+            return self._client.submit(function, *arguments, pure=False, **place)
 
     def map(self, function: Callable[..., Any], *arguments: Sequence[Any]) -> list[Future]:
         return self._client.map(function, *arguments, pure=False)

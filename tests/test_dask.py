@@ -21,7 +21,8 @@ dask = pytest.importorskip("dask", reason="needs the extra dask")
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 da = importlib.import_module("dask.array")
 dd = importlib.import_module("dask.dataframe")
-DaskRMSpropRegressor = importlib.import_module("sklearn_rmsprop.dask").DaskRMSpropRegressor
+module = importlib.import_module("sklearn_rmsprop.dask")
+DaskRMSpropRegressor, DaskCluster = module.DaskRMSpropRegressor, module.DaskCluster
 
 # One cluster for all of them, where tests are run by several processes.
 pytestmark = pytest.mark.xdist_group("dask")
@@ -313,6 +314,12 @@ def test_scikit_learns_checks(estimator, check):
 
 
 # Beside the class
+
+
+def test_a_large_model_is_sent_without_a_warning(client):
+    cluster = DaskCluster(client)
+    model = np.ones(2_000_000)
+    assert cluster.gather([cluster.submit(np.sum, model)]) == [2_000_000]
 
 
 def test_a_plain_model_predicts_blocks(reference):
