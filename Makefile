@@ -33,9 +33,9 @@ demo: $(VENV)/.with-examples
 	$(BIN)/python examples/plot_diamonds.py
 
 # The first import compiles what has changed, before several processes import at once.
-test: $(VENV)/.with-test,deploy
+test: $(VENV)/.with-test,deploy,dask
 	$(BIN)/python -c 'import sklearn_rmsprop'
-	$(BIN)/pytest --numprocesses auto $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.with-lint
 	$(BIN)/ruff check
@@ -65,14 +65,14 @@ bench-compare: $(VENV)/.with-examples
 	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
 
 # The fuzzer and the tests run at the same time. With the build this takes up to two minutes on two idle cores.
-sanitize: $(VENV)/.with-test,deploy
+sanitize: $(VENV)/.with-test,deploy,dask
 	.ci/sanitize 30 tests/test_invariants.py tests/test_statistics.py tests/test_shuffle.py -k 'not rows_are_short' $(ARGS)
 
 portable:
 	.ci/portable
 
 # All tests except those that do not run compiled code, and those that measure time or memory.
-ci-full: portable $(VENV)/.with-test,deploy
+ci-full: portable $(VENV)/.with-test,deploy,dask
 	.ci/sanitize 300 tests sklearn_rmsprop --ignore=tests/test_benchmarks.py --ignore=tests/test_displays.py \
 	    --ignore=tests/test_documentation.py --ignore=tests/test_oracles.py --ignore=tests/test_project.py $(ARGS)
 

@@ -3,7 +3,7 @@
     python benchmarks/run.py                        # the default tables, about twenty minutes
     python benchmarks/run.py --quick                # less data and fewer rounds, under three minutes, less accurate
     python benchmarks/run.py --only epochs fits     # only these tables
-    python benchmarks/run.py --only memory_map      # memory_map and scaling are made only if selected by --only
+    python benchmarks/run.py --only memory_map      # the last five are made only if selected by --only
     python benchmarks/run.py --output build/bench   # also write build/bench.md and build/bench.json
 
 The tables:
@@ -19,6 +19,9 @@ threads        time of two fits in two Python threads
 memory         extra memory of a fit
 memory_map     extra memory of a fit to a memory map of 4 GiB (needs the disk space; removes its files)
 scaling        time of an epoch per row and column, from 1e4 to 1e7 rows (needs 2 GB of memory)
+blocks         excess loss and rounds of fits of rows in blocks, as on a cluster
+out_of_core    passes of partial_fit over a parquet file of 2 GB (needs pyarrow and the disk space; removes the file)
+dask           processor time of fits on a Dask cluster of two processes (needs the extra dask and 3 GB of memory)
 
 The benchmark needs the installed package, plotnine (for the diamonds data) and about 3 GB of memory. The optimizers of
 PyTorch and optax are included if those packages are installed. Everything except memory is measured in this process.
@@ -34,11 +37,13 @@ import argparse
 import sys
 from pathlib import Path
 
+import blocks
 import convergence
 import epochs
 import fits
 import memory
 import memory_map
+import out_of_core
 import peer_epochs
 import scaling
 import streams
@@ -59,9 +64,12 @@ TABLES = {
     "memory": memory.make_table,
     "memory_map": memory_map.make_table,
     "scaling": scaling.make_table,
+    "blocks": blocks.make_excess_table,
+    "dask": blocks.make_cost_table,
+    "out_of_core": out_of_core.make_table,
 }
 # Made only if selected by --only, because they need much time, memory or disk space.
-NOT_BY_DEFAULT = ("memory_map", "scaling")
+NOT_BY_DEFAULT = ("memory_map", "scaling", "blocks", "dask", "out_of_core")
 
 
 def parse(arguments):

@@ -37,11 +37,15 @@ class Batches:
     size : rows that are drawn for a batch
     drawn : numbers of the rows that batches are drawn from
     certain : numbers of the rows that are also in every batch, or None
+    visit_probability : (n_features,), or None
+        Of sparse rows, the probability that a batch has an entry of each column, where it is known: if the rows are
+        some of many, these tell little about rare columns. None: it is measured on the rows.
     """
 
     size: int
     drawn: np.ndarray
     certain: np.ndarray | None
+    visit_probability: np.ndarray | None = None
 
 
 def make_batches(
@@ -71,15 +75,25 @@ def make_batches(
     n_rows, n_features = len(data.rows), data.X.shape[1]
     if batch_size == "auto" and exact and not in_stream and n_features <= n_rows <= MOST_IN_ONE_BATCH:
         batch_size = None
+    size = size_of_batch(batch_size, coordinates, n_rows, in_stream=in_stream)
     if not isinstance(batch_size, str):
-        return Batches(min(batch_size or n_rows, n_rows), data.rows, None)
-    is_whitened = coordinates.basis is not None
-    size = choose_batch_size(n_features, is_whitened=is_whitened, n_rows=None if in_stream else n_rows)
+        return Batches(size, data.rows, None)
     certain = outlying_rows(data, coordinates, with_target=with_target)
     if len(certain) == 0:
         return Batches(min(size, n_rows), data.rows, None)
     drawn = np.setdiff1d(data.rows, certain, assume_unique=True)
     return Batches(min(size, len(drawn)), drawn, certain)
+
+
+def size_of_batch(
+    batch_size: int | str | None, coordinates: Coordinates, n_rows: int, *, in_stream: bool = False
+) -> int:
+    """The number of rows in a batch for a parameter `batch_size`, of `n_rows` rows."""
+    if isinstance(batch_size, str):
+        is_whitened = coordinates.basis is not None
+        n_known = None if in_stream else n_rows
+        batch_size = choose_batch_size(len(coordinates.x_unit), is_whitened=is_whitened, n_rows=n_known)
+    return min(batch_size or n_rows, n_rows)
 
 
 def choose_batch_size(n_features: int, *, is_whitened: bool, n_rows: int | None) -> int:
@@ -112,16 +126,27 @@ def outlying_rows(data: TrainingData, coordinates: Coordinates, *, with_target: 
     effect on an adaptive step is not its share of the mean. Survey sampling takes such units with certainty (Cochran,
     1977, ch. 5).
     """
+    square = weighted_squared_norms(data, coordinates, with_target=with_target)
+    return data.rows[outlying_places(square, float(square.mean()))]
+
+
+def outlying_places(square: np.ndarray, mean_square: float) -> np.ndarray:
+    """The places of outlying squared norms, the MOST_CERTAIN largest ones if there are more, in ascending order."""
+    outlying = np.flatnonzero(square > OUTLYING**2 * mean_square)
+    if len(outlying) > MOST_CERTAIN:
+        outlying = outlying[np.argpartition(square[outlying], -MOST_CERTAIN)[-MOST_CERTAIN:]]
+    return np.sort(outlying)
+
+
+def weighted_squared_norms(data: TrainingData, coordinates: Coordinates, *, with_target: bool) -> np.ndarray:
+    """The weight of each selected row times its squared norm, with or without that of its target."""
     with np.errstate(over="ignore"):  # numbers that overflow here overflow in training, which says so
         square = squared_norms(data, coordinates)
         if with_target:
             square += largest_squared_target(data, coordinates)
         if isinstance(data.weight, np.ndarray):
             square *= data.weight[data.rows] / coordinates.weight_unit
-    outlying = np.flatnonzero(square > OUTLYING**2 * square.mean())
-    if len(outlying) > MOST_CERTAIN:
-        outlying = outlying[np.argpartition(square[outlying], -MOST_CERTAIN)[-MOST_CERTAIN:]]
-    return data.rows[np.sort(outlying)]
+    return square
 
 
 def largest_squared_target(data: TrainingData, coordinates: Coordinates) -> np.ndarray:

@@ -1,9 +1,11 @@
 """The coordinates of a fit: origin and unit of columns, targets and weights; to and from the units of the user."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from sklearn_rmsprop._data import aligned
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._statistics import Statistics, Weight, is_shared, median_distance, too_large, weighted_quantile
 
@@ -64,6 +66,9 @@ class Coordinates:
     basis: np.ndarray | None = None
     inverse_basis: np.ndarray | None = None
     columns: np.ndarray | None = None
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        self.__dict__.update({name: aligned(value) for name, value in stored.items()})
 
     def check(self) -> None:
         """Raise a ValueError unless the arrays fit together, which they may not if somebody has replaced them."""

@@ -1,6 +1,6 @@
 """From what the user passes to arrays that the kernel may read: validated data, weights, starting points."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_rmsprop._statistics import Weight, is_shared
+from sklearn_rmsprop._statistics import Weight, is_shared, weights_of
 
 # Data of these types is taken as it is; everything else becomes the first.
 REALS = (np.float64, np.float32)
@@ -61,6 +61,38 @@ class TrainingData:
             n_targets = self.y[:1, targets].shape[1]
             return replace(self, y=np.broadcast_to(self.y[:, :1], (len(self.y), n_targets)))
         return replace(self, y=np.ascontiguousarray(self.y[:, targets]))
+
+    def of_rows(self, rows: np.ndarray) -> "TrainingData":
+        """A copy of some of the rows, in this order; all of them take part."""
+        weight = self.weight[rows] if isinstance(self.weight, np.ndarray) else self.weight
+        every = np.arange(len(rows), dtype=np.uint32)
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight, rows=every)
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        X = stored["X"]
+        if sparse.issparse(X):
+            for name in ("data", "indices", "indptr"):
+                setattr(X, name, aligned(getattr(X, name)))
+        self.__dict__.update({name: aligned(value) for name, value in stored.items()})
+
+    @staticmethod
+    def concatenate(blocks: Sequence["TrainingData"]) -> "TrainingData":
+        """The rows of several blocks, all of which take part, one block after the other."""
+        if len(blocks) == 1:
+            return blocks[0]
+        weights = [block.weight for block in blocks]
+        weight: Weight = weights[0]
+        if any(isinstance(w, np.ndarray) or w != weight for w in weights):
+            weight = np.concatenate([weights_of(b.weight, np.arange(len(b.y))) for b in blocks])
+        y = np.concatenate([block.y for block in blocks])
+        stacked: Any = [block.X for block in blocks]
+        X = checked_csr(sparse.vstack(stacked, "csr")) if sparse.issparse(stacked[0]) else np.concatenate(stacked)
+        return replace(blocks[0], X=X, y=y, weight=weight, rows=np.arange(len(y), dtype=np.uint32))
+
+
+def aligned(value: Any) -> Any:
+    """What was pickled: arrays may then lie anywhere in memory, but compiled code reads aligned ones."""
+    return np.require(value, requirements=["A"]) if isinstance(value, np.ndarray) else value
 
 
 def validate_training(estimator: BaseEstimator, X, y, sample_weight, *, dtype, reset: bool) -> TrainingData:
@@ -219,6 +251,15 @@ def make_csr(shape: tuple[int, int], data, indices: np.ndarray, indptr: np.ndarr
     X = sparse.csr_matrix(shape, dtype=data.dtype)
     X.data, X.indices, X.indptr = data, indices, indptr
     return X
+
+
+def neighbours(X: Any, first: int, last: int) -> Any:
+    """The rows from `first` up to `last`, without a copy (SciPy copies entries)."""
+    if not sparse.issparse(X):
+        return X[first:last]
+    start, end = X.indptr[first], X.indptr[last]
+    shape, indptr = (last - first, X.shape[1]), X.indptr[first : last + 1] - start
+    return make_csr(shape, X.data[start:end], X.indices[start:end], indptr)
 
 
 def only_columns_with_entries(data: TrainingData) -> tuple[TrainingData, np.ndarray | None]:

@@ -48,12 +48,12 @@ SMALLEST_DELTA = 1e-3
 OUTLYING = 20.0
 
 
-def arbitrary_spread(data: TrainingData, coef: np.ndarray) -> float | None:
+def arbitrary_spread(data: TrainingData, coef: np.ndarray, *, n_rows: int) -> float | None:
     """How many times as much as the target predictions for new rows vary, if that tells of an arbitrary model, or None.
 
-    Arbitrary are large models where there are fewer rows than columns.
+    Arbitrary are large models where there are fewer rows than columns. `data` may be a sample of the `n_rows` rows.
     """
-    if len(data.rows) >= data.X.shape[1]:
+    if n_rows >= data.X.shape[1]:
         return None
     spread = float(prediction_spread(data, coef).max())
     return spread if spread > ARBITRARY_SPREAD else None
@@ -75,17 +75,19 @@ def prediction_spread(data: TrainingData, coef: np.ndarray) -> np.ndarray:
         return (relative_sd**2).sum(axis=0)
 
 
-def learned_by_heart(data: TrainingData, objective: Objective, coef: np.ndarray, intercept: np.ndarray) -> str | None:
+def learned_by_heart(
+    data: TrainingData, objective: Objective, coef: np.ndarray, intercept: np.ndarray, *, n_rows: int
+) -> str | None:
     """What a warning should say if a fit to sparse rows without a penalty has fitted their noise, or None.
 
     Each coefficient takes 1 / n_rows of the variance of the noise away from the training rows, and adds as much on new
     ones. (On dense rows that is so, too; but there it is least squares that users compare with.) `coef` has the shape
-    (n_features, n_targets).
+    (n_features, n_targets); `data` may be a sample of the `n_rows` rows.
     """
     X: Any = data.X
     if not sparse.issparse(X) or objective.is_penalized:
         return None
-    n_columns, n_rows = np.count_nonzero(coef.any(axis=1)), len(data.rows)
+    n_columns = np.count_nonzero(coef.any(axis=1))
     share = n_columns / n_rows
     # where there are fewer rows than columns, `arbitrary_spread` tells
     if share <= LEARNED_BY_HEART or n_columns < MANY_COLUMNS or n_rows < X.shape[1]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_rmsprop._batches import make_batches
+from sklearn_rmsprop._batches import Batches, make_batches
 from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._monitor import History, Monitor
@@ -16,7 +16,7 @@ from sklearn_rmsprop._problem import Problem, data_for_kernel, make_problem, ori
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows
-from sklearn_rmsprop._training import advance, train
+from sklearn_rmsprop._training import train
 from sklearn_rmsprop._whitening import whitened
 
 # The basis of whitened coordinates needs at least so many rows for each column (in `fit`, with "auto"): with fewer than
@@ -111,21 +111,30 @@ def enough_rows(statistics: Statistics) -> bool:
     return bool(statistics.n_distinct >= ROWS_PER_COLUMN * len(statistics.x_correlation))
 
 
-def pose(data: TrainingData, coordinates: Coordinates, settings: Settings, *, in_stream: bool = False) -> Problem:
+def pose(
+    data: TrainingData,
+    coordinates: Coordinates,
+    settings: Settings,
+    *,
+    in_stream: bool = False,
+    batches: Batches | None = None,
+) -> Problem:
     """The problem of fitting these rows, in these coordinates, ready for the kernel.
 
-    `in_stream`: whether these are the rows of one call of many.
+    `in_stream`: whether these are the rows of one call of many. `batches`: those to make of the rows; None makes them
+    as `settings.batch_size` says.
     """
     exact = settings.suits_exact_gradients(data)
     data = data_for_kernel(data, coordinates)
-    batches = make_batches(
-        data,
-        coordinates,
-        settings.batch_size,
-        with_target=not settings.objective.kind.robust,
-        exact=exact,
-        in_stream=in_stream,
-    )
+    if batches is None:
+        batches = make_batches(
+            data,
+            coordinates,
+            settings.batch_size,
+            with_target=not settings.objective.kind.robust,
+            exact=exact,
+            in_stream=in_stream,
+        )
     return make_problem(
         data,
         coordinates,
@@ -189,7 +198,7 @@ def run(
     """
     if n_steps is None:
         n_steps = n_epochs * problem.steps_per_epoch
-    later = advance(problem, problem.state_on_rows(state), settings, n_steps, rate_factor)
+    later = problem.advance(problem.state_on_rows(state), settings, n_steps, rate_factor)
     losses = problem.evaluate(later.reported(), problem.evaluation_rows)
     return problem.state_off_rows(later), losses
 

@@ -114,7 +114,10 @@ class Objective:
         reference: then it is the loss of predicting zero, and 1 for a target that is all zero.
         """
         result = loss.of_constant(y, weight, rows, location(y, rows, weight, self.target_quantile))
-        if (result > 0).all():
-            return result
-        result = np.where(result > 0, result, loss.of_constant(y, weight, rows, 0.0))
-        return np.where(result > 0, result, 1.0)
+        return result if (result > 0).all() else not_zero(result, loss.of_constant(y, weight, rows, 0.0))
+
+
+def not_zero(null_loss: np.ndarray, loss_of_zero: np.ndarray) -> np.ndarray:
+    """The null loss, or where it is zero the loss of predicting zero, or 1."""
+    result = np.where(null_loss > 0, null_loss, loss_of_zero)
+    return np.where(result > 0, result, 1.0)

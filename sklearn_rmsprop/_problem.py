@@ -16,7 +16,9 @@ from sklearn_rmsprop._kernel._csr_rows import CSRRows
 from sklearn_rmsprop._kernel._dense_rows import DenseRows
 from sklearn_rmsprop._kernel._losses import Loss
 from sklearn_rmsprop._kernel._rows import Rows
+from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._objective import Objective
+from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Weight, count_nonzero_rows, sample_evenly, visit_probability
 
@@ -72,6 +74,25 @@ class Problem:
     def is_sampled(self) -> bool:
         """Whether the loss is evaluated on fewer rows than it can be confirmed on."""
         return len(self.evaluation_rows) < len(self.confirmation_rows)
+
+    def advance(self, state: State, settings: Settings, n_steps: int, rate_factor: float | np.ndarray) -> State:
+        """The state after `n_steps` more steps. The states are those of `state_on_rows`."""
+        rule, rows = settings.rule, self.rows
+        if isinstance(rate_factor, np.ndarray) and rate_factor.size == 1:
+            rate_factor = float(rate_factor.item())  # the kernel has factors for several targets only
+        of_targets = None
+        if isinstance(rate_factor, np.ndarray):
+            of_targets, rate_factor = rate_factor, 1.0
+        rows.load(state, of_targets)
+        steps = np.arange(state.t + 1, state.t + n_steps + 1)
+        rate = rule.step_sizes(settings.max_iter * self.steps_per_epoch)(steps)
+        plan = rule.plan(state.t, rate_factor * rate, forgotten=state.forgotten, lazy=rows.lazy)
+        decay_product = run_steps(
+            rows, self.loss, plan, batch_size=self.batches.size, decay_product=state.decay_product
+        )
+        later = state.after(rows.store(moments=rule.uses_moments), n_steps, decay_product)
+        rows.stored_as(later, of_targets)
+        return later
 
     def null_loss(self, rows: np.ndarray) -> np.ndarray:
         """The loss of the best constant on these rows, per target."""
@@ -154,8 +175,11 @@ def make_problem(
     if sparse.issparse(X):
         probability = None
         if objective.is_penalized:
-            probability = visit_probability(count_nonzero_rows(X, drawn), len(drawn), batches.size)
+            probability = batches.visit_probability
+            if probability is None:
+                probability = visit_probability(count_nonzero_rows(X, drawn), len(drawn), batches.size)
             if certain is not None:
+                probability = probability.copy()
                 probability[X[certain].indices] = 1  # in every batch
         penalties = coordinates.penalties(objective, dtype, probability)
         floor = coordinates.intercept_floor(dtype)

@@ -12,7 +12,8 @@ from sklearn.utils import Tags, check_random_state
 
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callbacks, with_callbacks
-from sklearn_rmsprop._data import REALS, checked_start, validate_training
+from sklearn_rmsprop._coordinates import Coordinates
+from sklearn_rmsprop._data import REALS, TrainingData, checked_start, validate_training
 from sklearn_rmsprop._diagnosis import (
     arbitrary_spread,
     learned_by_heart,
@@ -22,6 +23,7 @@ from sklearn_rmsprop._diagnosis import (
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
+from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
@@ -29,7 +31,7 @@ from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._stream import first_coordinates, next_coordinates
 from sklearn_rmsprop._training import train
 from sklearn_rmsprop._typing import LossName, PenaltyName, Rows, ScheduleName
-from sklearn_rmsprop._validation import hold_out, make_held_out, validate_own
+from sklearn_rmsprop._validation import HeldOut, hold_out, make_held_out, validate_own
 
 
 class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -533,38 +535,73 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         self._statistics = None
         settings = Settings.of(vars(self))
         data = validate_training(self, X, y, sample_weight, dtype=REALS, reset=True)
-        if self.warm_start and hasattr(self, "coef_"):
-            coef_init = self.coef_ if coef_init is None else coef_init
-            intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        random_state = check_random_state(self.random_state)
+        random_state, held_out = check_random_state(self.random_state), None
         validation_data = validate_own(self, *validation, n_targets=data.y.shape[1])
         if self.early_stopping and validation_data is None:
             data, validation_data = hold_out(data, self.validation_fraction, random_state)
         coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
-        held_out = None
         if validation_data is not None:
             held_out = make_held_out(validation_data, settings.objective, coordinates)
-        coef, intercept = checked_start(data, coef_init, intercept_init)
         generator = seed_generator(random_state)
-        state = engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
+        state = self._start(data, coordinates, settings, generator, coef_init=coef_init, intercept_init=intercept_init)
+        problem = engine.pose(data, coordinates, settings)
+        reason = self._train(problem, state, settings, held_out, (X, y, sample_weight))
+        return reason, *self._diagnose(data, settings, n_rows=len(data.rows))
+
+    def _start(
+        self,
+        data: TrainingData,
+        coordinates: Coordinates,
+        settings: Settings,
+        generator: np.ndarray,
+        *,
+        coef_init: ArrayLike | None,
+        intercept_init: ArrayLike | None,
+    ) -> State:
+        """The state before the first step of `fit`; only the shapes and the type of the data matter."""
+        if self.warm_start and hasattr(self, "coef_"):
+            coef_init = self.coef_ if coef_init is None else coef_init
+            intercept_init = self.intercept_ if intercept_init is None else intercept_init
+        coef, intercept = checked_start(data, coef_init, intercept_init)
+        return engine.start(data, coordinates, settings, generator, coef=coef, intercept=intercept)
+
+    def _train(
+        self,
+        problem: Problem,
+        state: State,
+        settings: Settings,
+        held_out: HeldOut | None,
+        passed: tuple[ArrayLike, ArrayLike, ArrayLike | None],
+    ) -> Reason | None:
+        """Train, watched by whoever asked for it, and set the fitted attributes. `passed`: the arguments of `fit`."""
+        coordinates, flat = problem.coordinates, problem.data.flat
 
         def reconstruct(state: State, history: History) -> dict[str, Any]:
             model = copy(self)
-            model._set_fitted(coordinates, state.copy(), history, flat=data.flat)
+            model._set_fitted(coordinates, state.copy(), history, flat=flat)
             return model.__dict__
 
         monitors: list[Monitor] = [VerboseMonitor()] if self.verbose else []
         if has_callbacks(self):
-            monitors.append(CallbackMonitor(self, X, y, sample_weight, reconstruct))
+            monitors.append(CallbackMonitor(self, *passed, reconstruct))
         monitor = Monitors(monitors)
-        problem = engine.pose(data, coordinates, settings)
         state, history, reason = train(problem, state, settings, monitor, held_out)
-        self._set_fitted(coordinates, state, history, flat=data.flat)
+        self._set_fitted(coordinates, state, history, flat=flat)
         monitor.finish(history, reason)
+        return reason
+
+    def _diagnose(self, data: TrainingData, settings: Settings, *, n_rows: int) -> tuple[float | None, list[str]]:
+        """What `fit` should warn of: how arbitrary predictions are, and other problems in words.
+
+        `data` may be a sample of the `n_rows` rows that the model was fitted to.
+        """
         coef = self.coef_.reshape(data.y.shape[1], -1).T
         model = settings.objective, coef, np.atleast_1d(self.intercept_)
-        problems = [useless_delta(data, *model), None if self.early_stopping else learned_by_heart(data, *model)]
-        return reason, arbitrary_spread(data, coef), [problem for problem in problems if problem is not None]
+        problems = [useless_delta(data, *model)]
+        if not self.early_stopping:
+            problems.append(learned_by_heart(data, *model, n_rows=n_rows))
+        spread = arbitrary_spread(data, coef, n_rows=n_rows)
+        return spread, [problem for problem in problems if problem is not None]
 
     def _partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""

@@ -328,3 +328,10 @@ def seed_generator(random_state: np.random.RandomState) -> np.ndarray:
     generator = random_state.randint(1, np.iinfo(np.int64).max, size=2, dtype=np.int64).astype(np.uint64)
     generator[0] |= np.uint64(1)
     return generator
+
+
+def make_generator(seed: Sequence[int]) -> np.ndarray:
+    """A state for the kernel's generator that depends on these numbers only."""
+    generator = np.random.SeedSequence(seed).generate_state(2, np.uint64)
+    generator[0] |= np.uint64(1)
+    return generator

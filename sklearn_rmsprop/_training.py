@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sklearn_rmsprop._coordinates import advice
-from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._monitor import History, Monitor
 from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._settings import Settings
@@ -61,7 +60,7 @@ class Run:
 
     def go_on(self, n_steps: int, rate_factor: float | np.ndarray) -> None:
         """Do so many more steps, and evaluate the loss."""
-        self.state = advance(self.problem, self.state, self.settings, n_steps, rate_factor)
+        self.state = self.problem.advance(self.state, self.settings, n_steps, rate_factor)
         self.n_steps += n_steps
         self.coef = self.state.reported()
         self.losses = self.problem.evaluate(self.coef, self.problem.evaluation_rows)
@@ -184,25 +183,6 @@ def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None
         validating=held_out is not None,
         loss_on_more_rows=on_more_rows,
     )
-
-
-def advance(problem: Problem, state: State, settings: Settings, n_steps: int, rate_factor: float | np.ndarray) -> State:
-    """The state after `n_steps` more steps. The states are those of `state_on_rows`."""
-    rule, rows = settings.rule, problem.rows
-    if isinstance(rate_factor, np.ndarray) and rate_factor.size == 1:
-        rate_factor = float(rate_factor.item())  # the kernel has factors for several targets only
-    of_targets = None
-    if isinstance(rate_factor, np.ndarray):
-        of_targets, rate_factor = rate_factor, 1.0
-    rows.load(state, of_targets)
-    rate = rule.step_sizes(settings.max_iter * problem.steps_per_epoch)(np.arange(state.t + 1, state.t + n_steps + 1))
-    plan = rule.plan(state.t, rate_factor * rate, forgotten=state.forgotten, lazy=rows.lazy)
-    decay_product = run_steps(
-        rows, problem.loss, plan, batch_size=problem.batches.size, decay_product=state.decay_product
-    )
-    later = state.after(rows.store(moments=rule.uses_moments), n_steps, decay_product)
-    rows.stored_as(later, of_targets)
-    return later
 
 
 def overflow(problem: Problem, state: State, history: History) -> ValueError:

@@ -20,12 +20,14 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 # The benchmark is a folder of scripts, not a package.
 sys.path.insert(0, str(BENCHMARKS))
 
+import blocks
 import compare
 import convergence
 import epochs
 import fits
 import memory
 import memory_map
+import out_of_core
 import peer_epochs
 import peers
 import run
@@ -74,6 +76,9 @@ def tiny(monkeypatch):
     monkeypatch.setattr(targets, "gaussian", lambda n_rows, n_columns: gaussian(300, 4))
     monkeypatch.setattr(threads, "SHAPES", ((100, 2),))
     monkeypatch.setattr(streams, "QUICK_SPARSE_SHAPE", (200, 500))
+    monkeypatch.setattr(blocks, "QUICK_DENSE_SHAPE", (320, 3))
+    monkeypatch.setattr(blocks, "QUICK_SPARSE_SHAPE", (320, 40))
+    monkeypatch.setattr(blocks, "N_BLOCKS", (2, 4))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +93,7 @@ def tiny(monkeypatch):
         (targets.make_table, 1),
         (threads.make_table, 1 if len(timing.ALLOWED_CORES) > 1 else 0),
         (scaling.make_table, 2),
+        (blocks.make_excess_table, 7),
     ],
 )
 def test_table_on_tiny_data(tiny, make_table, n_rows):
@@ -179,6 +185,15 @@ def test_memory_map_is_fitted_and_removed(monkeypatch, tmp_path):
     assert record["n_rows"] == 5000
     assert record["epochs"] >= 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_passes_over_a_parquet_file(monkeypatch, tmp_path):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(out_of_core, "ROWS_PER_GROUP", 200)
+    out_of_core.write(tmp_path / "rows.parquet", 100 * 200)
+    records = out_of_core.measure(tmp_path / "rows.parquet")
+    assert [record["pass"] for record in records] == [1, 2, 3]
+    assert records[-1]["excess"] < 1e-3
 
 
 def test_interleaved_calls_alternate():

@@ -9,7 +9,7 @@ import pytest
 from engine_setup import assert_same, contents, data_of, rows_and_targets, set_up, settings_of
 from scipy import sparse
 
-from sklearn_rmsprop import RMSpropRegressor, _training
+from sklearn_rmsprop import RMSpropRegressor, _problem
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._kernel._csr_rows import CSRRows
 from sklearn_rmsprop._kernel._dense_rows import DenseRows
@@ -139,14 +139,14 @@ def test_steps_that_were_interrupted_have_not_been_done(container, monkeypatch):
     _, state, problem = set_up(data_of(*rows_and_targets(container)), settings)
     state, _ = engine.run(problem, state, settings)
     same_place = problem.of_targets(np.arange(3))
-    run_steps = _training.run_steps
+    run_steps = _problem.run_steps
 
     def interrupted(*args, **options):
         run_steps(*args, **options)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_training, "run_steps", interrupted)
+        patch.setattr(_problem, "run_steps", interrupted)
         with pytest.raises(KeyboardInterrupt):
             engine.run(problem, state, settings)
     expected, _ = engine.run(same_place, state, settings)
