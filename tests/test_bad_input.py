@@ -317,7 +317,7 @@ from sklearn_rmsprop import RMSpropRegressor
 rng = np.random.default_rng(0)
 # one call of the kernel, 100 full batches, takes seconds: it must look at signals itself
 X, y = rng.standard_normal((2_000_000, 20), dtype=np.float32), rng.normal(size=2_000_000)
-model = RMSpropRegressor(batch_size=None, max_iter=100_000, tol=None).fit(X[:10], y[:10])
+model = RMSpropRegressor(batch_size=None, max_iter=100_000, tol=1e-3).fit(X[:100], y[:100])
 before = dict(vars(model))
 sent = []
 def interrupt():

@@ -350,7 +350,7 @@ def test_callbacks_are_checked_and_can_be_taken_away():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_scikit_learns_checks_with_a_callback_set():
     stopper = Stopper(1000)
-    check_estimator(RMSpropRegressor(random_state=0).set_callbacks(stopper))
+    check_estimator(RMSpropRegressor(max_iter=30, random_state=0).set_callbacks(stopper))
     assert "end evaluation" in stopper.calls
 
 

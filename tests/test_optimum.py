@@ -95,7 +95,11 @@ def test_outer_quantiles_reach_the_minimum(data, penalty, quantile):
     assert missed(data, {**objective(data, "quantile", penalty), "quantile": quantile}) <= MISSED
 
 
-@pytest.mark.parametrize(("data", "loss", "penalty"), [case for case in CASES if case[2] is not None])
+# two losses stand for all: the premise is about penalties and data, and a certified minimum takes half a second
+PREMISES = [case for case in CASES if case[1] in ("squared_error", "quantile") and case[2] is not None]
+
+
+@pytest.mark.parametrize(("data", "loss", "penalty"), PREMISES)
 def test_a_fit_without_the_penalty_would_miss_the_minimum(data, loss, penalty):
     """The premise of these tests: a penalty that is not there is seen, and the model not all zeros."""
     X, y = DATA[data]()
