@@ -42,7 +42,7 @@ lint: $(VENV)/.with-lint
 	$(BIN)/ruff format --check
 	$(ACTIVATED) cython-lint sklearn_rmsprop
 	$(BIN)/mypy
-	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+	$(BIN)/basedpyright --project pyproject.toml --level error --pythonpath $(BIN)/python
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
