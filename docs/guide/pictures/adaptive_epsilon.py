@@ -1,10 +1,10 @@
-"""How long a step is, given the size of the gradients, with a small and with large epsilon."""
+"""The length of a step against the magnitude of the gradients, with a small and with large epsilon."""
 
 import numpy as np
 from style import BLUE, GREY, ORANGE, RED, panels
 
 size = np.logspace(-6, 4, 200)
-figure, ax = panels("Gradients well above epsilon: full steps. Below: hardly any", height=3.8)
+figure, ax = panels("Gradients well above epsilon: full steps. Well below: tiny steps", height=3.8)
 for epsilon, color in ((1e-8, BLUE), (1e-2, ORANGE), (1e2, RED)):
     ax.loglog(size, size / (size + epsilon), color=color, label=f"epsilon={epsilon:g}")
     ax.plot(epsilon, 0.5, "o", color=color)

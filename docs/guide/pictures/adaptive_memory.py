@@ -8,14 +8,14 @@ usual = np.where(np.arange(600) < 300, 10.0, 1.0)  # the ground becomes ten time
 gradients = usual * rng.normal(size=600)
 
 figure, axes = panels(
-    "A short memory follows soon but shakily, a long one smoothly but late", 1, 2, height=3.4, sharey=True
+    "A short memory adapts fast but varies a lot; a long one is smooth but slow", 1, 2, height=3.4, sharey=True
 )
 for ax, decay, color in zip(axes, (0.9, 0.99), (RED, BLUE), strict=True):
     square, root = 0.0, []
     for t, g in enumerate(gradients, start=1):
         square = decay * square + (1 - decay) * g**2
         root.append(np.sqrt(square / (1 - decay**t)))
-    ax.plot(np.abs(gradients), ".", color="0.7", markersize=4, label="size of each gradient")
+    ax.plot(np.abs(gradients), ".", color="0.7", markersize=4, label="magnitude of each gradient")
     ax.plot(root, color=color, label="root of the moving average")
     ax.plot(usual, color=GREY, linestyle="--", linewidth=1.2, label="usual size (10, then 1)")
     ax.set(

@@ -9,7 +9,7 @@ from sklearn_rmsprop import RMSpropRegressor
 x, y, _ = carat_price()
 best = np.mean(x * y)
 figure, axes = panels(
-    "At a constant rate the last iterate never settles, and no batch size cures it",
+    "At a constant rate the last iterate does not converge, at any batch size",
     1, 3, height=3.8, sharex=True, sharey=True,
 )  # fmt: skip
 for ax, batch_size in zip(axes, (32, 512, 4096), strict=True):
@@ -25,7 +25,7 @@ for ax, batch_size in zip(axes, (32, 512, 4096), strict=True):
     ax.plot(0, 0, "k*", markersize=12, label="least squares")
     distance = np.sqrt(np.mean((slope - best) ** 2 + intercept**2))
     ax.set(
-        title=f"batch_size={batch_size}: {distance:.3f} off",
+        title=f"batch_size={batch_size}: distance {distance:.3f}",
         xlabel="slope - best slope",
         xticks=(-0.05, 0, 0.05),
     )

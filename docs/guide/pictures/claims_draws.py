@@ -20,7 +20,7 @@ for seed in range(10):
         if epoch >= 20:
             draws.append(dollars * np.sqrt(np.mean((model.predict(x_test) - y_test) ** 2)))
 low, middle, high = np.quantile(draws, (0.25, 0.5, 0.75))
-figure, ax = panels("1550.76 dollars is one draw from this", height=3.8)
+figure, ax = panels("The test RMSE after an epoch is random; 1550.76 is one draw", height=3.8)
 ax.hist(draws, bins=np.arange(1549, 1565, 0.25), color="0.75")
 ax.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0, label=f"middle half: {low:.1f} to {high:.1f}")
 ax.axvline(1549.6415, color=BLUE, linestyle="--", label="least squares: 1549.64")

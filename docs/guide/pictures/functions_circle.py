@@ -19,7 +19,7 @@ runs = {
     "float64, 0.9, linear schedule": (np.float64, {"decay_rate": 0.9, "schedule": "linear", "maxiter": 6000}),
 }
 figure, axes = panels(
-    "The same method at rest, in a circle, averaged off to one side, and closing in", 2, 2, height=5.8, sharey=True
+    "x / log(x): converged, in a cycle, averaged with a bias, with a linear schedule", 2, 2, height=5.8, sharey=True
 )
 axes = axes.ravel()
 for ax, (title, (dtype, options)) in zip(axes, runs.items(), strict=True):

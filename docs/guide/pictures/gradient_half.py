@@ -5,7 +5,7 @@ from loops import BEST, X, Y, half_mse
 from style import BLUE, GREY, ORANGE, RED, panels
 
 slope, intercept = 0.9, BEST[1]
-figure, (points, curve) = panels("Half the loss has its minimum in the same place", 1, 2, height=3.8)
+figure, (points, curve) = panels("The loss and half of it have the same minimum", 1, 2, height=3.8)
 
 ends = np.array([0, 60])
 points.plot(ends, slope * ends + intercept, color=BLUE)

@@ -1,4 +1,4 @@
-"""The length of a step, given how much of the gradient is direction and how much noise."""
+"""The length of a step against the ratio of the mean gradient to its standard deviation."""
 
 import numpy as np
 from style import BLUE, ORANGE, panels
@@ -20,8 +20,8 @@ def step_lengths(direction):
 
 
 plain, centered = np.array([step_lengths(ratio) for ratio in ratios]).T
-figure, ax = panels("centered: the surer the direction, the longer the step", height=3.8)
-ax.loglog(ratios, centered, color=ORANGE, label="centered=True: divide by the spread")
-ax.loglog(ratios, plain, color=BLUE, label="centered=False: divide by the size")
-ax.set(xlabel="mean gradient / its noise", ylabel="mean step / learning_rate")
+figure, ax = panels("centered: the less noise in the gradient, the longer the step", height=3.8)
+ax.loglog(ratios, centered, color=ORANGE, label="centered=True: divide by the standard deviation")
+ax.loglog(ratios, plain, color=BLUE, label="centered=False: divide by the root mean square")
+ax.set(xlabel="mean gradient / its standard deviation", ylabel="mean step / learning_rate")
 ax.legend(loc="upper left")

@@ -4,8 +4,8 @@ import numpy as np
 from loops import rmsprop
 from style import BLUE, GREY, RED, panels
 
-figure, axes = panels("The moving average of squares does not carry on; momentum does", 1, 2, height=3.6, sharey=True)
-cases = (("gradient 1, then none from step 50", 0.0), ("gradient 1, then -1 from step 50", -1.0))
+figure, axes = panels("Only momentum continues after the gradient has become 0", 1, 2, height=3.6, sharey=True)
+cases = (("gradient 1, then 0 from step 50", 0.0), ("gradient 1, then -1 from step 50", -1.0))
 for ax, (title, later) in zip(axes, cases, strict=True):
     runs = (
         ("RMSprop, decay_rate=0.9", 0.0, BLUE, "-"),
@@ -20,8 +20,8 @@ for ax, (title, later) in zip(axes, cases, strict=True):
         ax.plot(-path, color=color, linestyle=line, label=name)
     ax.axvline(50, color=GREY, linestyle=":", linewidth=1.2)
     ax.set(title=title, xlabel="step")
-axes[0].set_ylabel("how far downhill (steps)")
-axes[0].annotate("rolls on", (66, 49.5), (80, 36), color=RED, arrowprops={"arrowstyle": "->", "color": RED})
+axes[0].set_ylabel("distance covered (steps)")
+axes[0].annotate("continues", (66, 49.5), (80, 36), color=RED, arrowprops={"arrowstyle": "->", "color": RED})
 axes[0].annotate("stops at once", (52, 53), color=BLUE)
 axes[0].legend(loc="lower right")
 axes[0].set_ylim(-3, 62)

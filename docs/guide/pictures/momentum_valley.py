@@ -1,4 +1,4 @@
-"""A narrow valley that runs askew: the path of RMSprop without and with momentum, at the same rate."""
+"""A narrow valley at an angle to the axes: the path of RMSprop without and with momentum, at the same rate."""
 
 import numpy as np
 from loops import rmsprop
@@ -9,7 +9,7 @@ turn = np.array([[np.cos(0.52), -np.sin(0.52)], [np.sin(0.52), np.cos(0.52)]])
 curvature = turn @ np.diag([1.0, 400.0]) @ turn.T
 
 figure, axes = panels(
-    "In a valley askew to the axes momentum gets along, single steps crawl",
+    "A valley at an angle to the axes: momentum moves along it, RMSprop hardly",
     1, 2, height=3.6, sharex=True, sharey=True,
 )  # fmt: skip
 a, b = np.meshgrid(np.linspace(-6.5, 1.5, 200), np.linspace(-3.5, 1, 200))

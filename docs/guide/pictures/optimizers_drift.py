@@ -6,7 +6,7 @@ from style import BLUE, GREY, RED, panels
 
 after = 1500
 figure, axes = panels(
-    "AdaGrad ages: the longer it has run, the slower it follows. RMSprop does not", 1, 3, height=3.4, sharey=True
+    "The longer AdaGrad has run, the slower it adapts; RMSprop does not slow down", 1, 3, height=3.4, sharey=True
 )
 for ax, jump in zip(axes, (500, 5_000, 50_000), strict=True):
     target = np.where(np.arange(jump + after) < jump, 1.0, 4.0)

@@ -1,4 +1,4 @@
-"""Five rules on four functions at 16 rates from 1e-4 to 10, all at once: the steps needed, and the value left."""
+"""Five rules on four functions at 16 rates from 1e-4 to 10, all at once: the number of steps, and the final value."""
 
 import numpy as np
 from loops import RULES, run
@@ -38,13 +38,13 @@ def saddle_gradient(w):
 
 problems = {
     "valley along an axis": (*valley(0), (-5.0, -1.0)),
-    "valley askew, at 30 degrees": (*valley(np.pi / 6), (-5.0, -1.0)),
-    "Rosenbrock's bent valley": (rosenbrock, rosenbrock_gradient, (-1.2, 1.0)),
+    "valley at 30 degrees to the axes": (*valley(np.pi / 6), (-5.0, -1.0)),
+    "Rosenbrock's function, a curved valley": (rosenbrock, rosenbrock_gradient, (-1.2, 1.0)),
     "saddle, started 1e-6 off its ridge": (saddle, saddle_gradient, (0.7, 1e-6)),
 }
 n_constant, n_falling = 3000, 1000
 figure, axes = panels(
-    "At a constant rate RMSprop must step tinily;\nwhen rates fall to zero, it and Adam accept the most rates",
+    "At a constant rate RMSprop needs a tiny one;\nif rates fall to zero, it and Adam converge at the most rates",
     4, 2, height=10, sharex=True, sharey="col",
 )  # fmt: skip
 for (constant, falling), (title, (value, gradient, start)) in zip(axes, problems.items(), strict=True):
@@ -62,5 +62,5 @@ for (constant, falling), (title, (value, gradient, start)) in zip(axes, problems
     constant.set(title=title, ylabel="steps", ylim=(2, 5000))
     falling.set(title=title, ylabel="value", ylim=(3e-13, 100))
 axes[-1, 0].set_xlabel("rate, constant:\nsteps until the value stays below 0.001")
-axes[-1, 1].set_xlabel("rate, falling linearly to zero:\nvalue left after 1000 steps")
+axes[-1, 1].set_xlabel("rate, falling linearly to zero:\nfinal value after 1000 steps")
 axes[2, 1].legend(loc="lower left", fontsize=8)

@@ -1,4 +1,4 @@
-"""average: the slope of the diamonds' line, in dollars a carat, as it is published after each epoch."""
+"""average: the slope of the diamonds' line, in dollars per carat, as reported after each epoch."""
 
 import numpy as np
 from loops import carat_price
@@ -9,7 +9,7 @@ from sklearn_rmsprop import RMSpropRegressor
 
 x, y, dollars = carat_price()
 unit = dollars / diamonds["carat"].std(ddof=0)
-figure, axes = panels("average: the same run, published as it hovers or as it settles", 1, 2, height=3.4, sharey=True)
+figure, axes = panels("average: the last and the averaged iterate of the same run", 1, 2, height=3.4, sharey=True)
 for ax, average, color in zip(axes, (False, True), (RED, BLUE), strict=True):
     model = RMSpropRegressor(average=average, random_state=0)
     slopes = [model.partial_fit(x[:, np.newaxis], y).coef_[0] * unit for _ in range(60)]

@@ -11,7 +11,7 @@ best = np.mean(x * y)
 order = np.random.default_rng(0).permutation(len(x))  # the table is partly sorted by price
 x, y = x[order], y[order]
 figure, axes = panels(
-    "bias_correction: without it, a fit with decay_rate=0.99 begins with a leap", 1, 2, height=3.4, sharey=True
+    "bias_correction: without it, a fit with decay_rate=0.99 begins with a long step", 1, 2, height=3.4, sharey=True
 )
 for ax, corrected, color in zip(axes, (True, False), (BLUE, RED), strict=True):
     model = RMSpropRegressor(decay_rate=0.99, bias_correction=corrected, average=False, random_state=0)

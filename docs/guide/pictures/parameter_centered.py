@@ -3,7 +3,7 @@
 from loops import BEST, START, line_gradient, rmsprop
 from style import BLUE, GREY, RED, panels
 
-figure, axes = panels("centered: where gradients agree, steps grow", 1, 2, height=3.4, sharey=True)
+figure, axes = panels("centered: steps grow where successive gradients are nearly equal", 1, 2, height=3.4, sharey=True)
 for ax, centered, color in zip(axes, (False, True), (BLUE, RED), strict=True):
     path = rmsprop(line_gradient, START, 3000, 0.001, decay=0.99, corrected=True, centered=centered)
     ax.plot(path[:, 0], color=color)

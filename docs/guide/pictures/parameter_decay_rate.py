@@ -1,4 +1,4 @@
-"""decay_rate: by how much the mean prediction of the price is off, for batches of several sizes."""
+"""decay_rate: the mean error of the predicted price, for batches of several sizes."""
 
 import numpy as np
 from loops import carat_price

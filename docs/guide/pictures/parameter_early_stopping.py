@@ -1,4 +1,4 @@
-"""early_stopping: loss on the rows trained on and score on those held out, with too many columns."""
+"""early_stopping: loss on the training rows and score on the held-out rows, with too many columns."""
 
 import numpy as np
 from sklearn.datasets import load_diabetes
@@ -16,14 +16,14 @@ model.fit(X, y)
 epochs = model.n_iter_ / len(model.loss_curve_) * np.arange(1, len(model.loss_curve_) + 1)
 best = np.argmax(model.validation_scores_)
 figure, axes = panels(
-    "early_stopping: keep the model that did best on rows it has not seen", 1, 2, height=3.5, sharex=True
+    "early_stopping: report the model with the best validation score", 1, 2, height=3.5, sharex=True
 )
 axes[0].plot(epochs, 2 * np.array(model.loss_curve_) / np.var(y), color=ORANGE)
-axes[0].set(title="rows trained on: always better", xlabel="epochs", ylabel="loss (variance of y = 1)")
+axes[0].set(title="training rows: the loss always falls", xlabel="epochs", ylabel="loss (variance of y = 1)")
 axes[1].plot(epochs, model.validation_scores_, color=BLUE)
 axes[1].plot(epochs[best], model.validation_scores_[best], "o", color=GREEN, markersize=9)
 axes[1].annotate(
-    "kept", (epochs[best], model.validation_scores_[best]), (0, 8), textcoords="offset points", ha="center"
+    "reported", (epochs[best], model.validation_scores_[best]), (0, 8), textcoords="offset points", ha="center"
 )
-axes[1].set(title="rows held out: better, then worse", xlabel="epochs", ylabel="R2")
+axes[1].set(title="held-out rows: the score rises, then falls", xlabel="epochs", ylabel="R2")
 axes[1].margins(y=0.15)

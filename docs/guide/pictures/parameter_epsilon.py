@@ -5,7 +5,7 @@ from loops import BEST, START, half_mse, line_gradient, rmsprop
 from style import BLUE, ORANGE, RED, panels
 
 figure, axes = panels(
-    "epsilon: as large as the gradients, it makes RMSprop gradient descent",
+    "epsilon: from the path of RMSprop to that of gradient descent",
     1,
     3,
     height=3.5,

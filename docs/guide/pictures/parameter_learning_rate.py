@@ -7,7 +7,7 @@ from sklearn_rmsprop import RMSpropRegressor
 
 x, y, _ = carat_price()
 figure, axes = panels(
-    "learning_rate: too small never arrives; too large hovers, which the average cures",
+    "learning_rate: too small, no convergence; too large, only the last iterate suffers",
     2,
     2,
     height=5,

@@ -15,7 +15,7 @@ losses = {
     "squared_epsilon_insensitive, delta=1": beyond**2 / 2,
 }
 figure, axes = panels(
-    "loss: how much a row counts (blue) and how hard it pulls (orange)", 2, 3, height=5, sharex=True, sharey=True
+    "loss: the cost of an error (blue) and its derivative (orange)", 2, 3, height=5, sharex=True, sharey=True
 )
 for ax, (name, values) in zip(axes.flat, losses.items(), strict=True):
     ax.axhline(0, color=GREY, linewidth=0.8)

@@ -40,12 +40,12 @@ for warm_start, color in ((True, BLUE), (False, RED)):
         slopes.append(model.fit(carat[new, np.newaxis], price[new]).coef_[0])
     start.plot(range(1, 21), slopes, color=color, label=f"warm_start={warm_start}")
 start.axhline(fitted.coef_[0], color=GREY, linestyle=":", linewidth=1.2, label="the first fit")
-start.set(title="warm_start=True goes on from the last fit", xlabel="epochs of the second fit", ylabel="slope")
+start.set(title="warm_start=True starts from the last fit", xlabel="epochs of the second fit", ylabel="slope")
 start.legend(loc="center right")
 
 for average, color in ((True, BLUE), (False, RED)):
     models = [RMSpropRegressor(average=average, tol=None, max_iter=10, random_state=seed) for seed in range(30)]
     slopes = [model.fit(carat[:, np.newaxis], price).coef_[0] for model in models]
     seeds.plot(slopes, "o", color=color, markersize=4, label=f"average={average}")
-seeds.set(title="the seed hardly moves the average", xlabel="random_state", ylabel="slope")
+seeds.set(title="the seed hardly changes the average", xlabel="random_state", ylabel="slope")
 seeds.legend()

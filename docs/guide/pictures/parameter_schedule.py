@@ -1,4 +1,4 @@
-"""schedule: the sizes of the steps, and how wide the last iterate hovers."""
+"""schedule: the step size, and how widely the last iterate oscillates."""
 
 import numpy as np
 from loops import carat_price
@@ -17,7 +17,7 @@ shapes = {
     "cosine": lambda t: 0.05 * (1 + np.cos(np.pi * np.minimum(1, (t - 1) / n_steps))),
 }
 figure, axes = panels(
-    "schedule: the last iterate hovers as wide as the steps are long", 2, 4, height=4.6, sharex=True, sharey="row"
+    "schedule: the longer the steps, the wider the last iterate oscillates", 2, 4, height=4.6, sharex=True, sharey="row"
 )
 steps = np.arange(1, n_steps + 1)
 for column, (name, shape) in zip(axes.T, shapes.items(), strict=True):

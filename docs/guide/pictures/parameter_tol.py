@@ -1,4 +1,4 @@
-"""tol and n_iter_no_change: where fits of the diabetes data stop, on the way that all of them go."""
+"""tol and n_iter_no_change: where fits of the diabetes data stop, along iterates that all of them share."""
 
 from loops import follow
 from sklearn.datasets import load_diabetes
@@ -9,7 +9,7 @@ from sklearn_rmsprop import RMSpropRegressor
 X, y = load_diabetes(return_X_y=True)
 excess = follow(RMSpropRegressor(random_state=0), X, y, 500)
 figure, axes = panels(
-    "tol, n_iter_no_change: more patience, more epochs, less excess loss", 2, 2, height=6, sharex=True, sharey=True
+    "Smaller tol, larger n_iter_no_change: more epochs, less excess loss", 2, 2, height=6, sharex=True, sharey=True
 )
 axes = axes.ravel()
 for ax, tol, patience in zip(axes, (1e-3, 1e-4, 1e-5, 1e-4), (2, 5, 5, 20), strict=True):

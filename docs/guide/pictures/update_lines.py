@@ -13,11 +13,11 @@ for g in gradients:
 roots = np.array(roots)
 
 figure, axes = panels(
-    "Two gradients forty times apart in size become two steps of the same size", 2, 2, height=5.4, sharex=True
+    "Gradients that differ by a factor of forty give steps of the same length", 2, 2, height=5.4, sharex=True
 )
 axes = axes.ravel()
 rows = (
-    (np.abs(gradients), "1. gradient: size", "log"),
+    (np.abs(gradients), "1. gradient: magnitude", "log"),
     (roots, "2. root of the moving average", "log"),
     (gradients / roots, "3. gradient / root: the step", "linear"),
     (path[1:], "4. weights", "linear"),

@@ -5,7 +5,7 @@ from loops import descend, rmsprop
 from style import BLUE, GREY, RED, panels
 
 figure, axes = panels(
-    "Stretch the hill: gradient descent stalls or flies off, RMSprop walks as before",
+    "Scaling the loss changes gradient descent, but not RMSprop",
     2,
     3,
     height=5.2,

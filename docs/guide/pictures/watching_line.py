@@ -7,7 +7,7 @@ from sklearn_rmsprop import RegressionLineDisplay, RMSpropRegressor
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 X = X[["bmi"]]
-figure, ax = panels("The mean, and what nine patients in ten stay below")
+figure, ax = panels("The mean, and the line below which nine of ten patients lie")
 mean = RMSpropRegressor(random_state=0).fit(X, y)
 RegressionLineDisplay.from_estimator(mean, X, y, name="mean", ax=ax, line_kw={"color": BLUE})
 top = RMSpropRegressor("quantile", quantile=0.9, random_state=0).fit(X, y)
