@@ -1,10 +1,11 @@
 """
-The last iterate hovers, the average settles
-============================================
+The averaged iterate converges, the last iterate oscillates
+===========================================================
 
-Mini-batch RMSprop divides each gradient by its usual size. That makes for even progress, but also for steps that do not
-shrink near the minimum, where a batch's gradient is all noise: the iterate wanders around the minimum for ever. The
-average of where it has been is much closer. Here is one line, the price of 53,940 diamonds from their weight.
+Mini-batch RMSprop divides each gradient by the root mean square of recent gradients. So the steps do not become shorter
+near the minimum, where the gradient of a batch consists of noise, and the last iterate oscillates around the minimum
+for ever. The average of the iterates is much closer to it. The example is a line: the price of 53,940 diamonds from
+their weight.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_rmsprop import RMSpropRegressor
 
-# From the weight above or below the average, so that the intercept means something: the price of an average diamond.
+# The weight is centred, so that the intercept is the price of a diamond of average weight.
 carat = diamonds[["carat"]].to_numpy(dtype=float)
 X = carat - carat.mean()
 y = diamonds["price"].to_numpy(dtype=float)
@@ -28,17 +29,17 @@ def path(n_epochs, random_state, **options):
 
 
 def excess_loss(slope, intercept):
-    """Mean squared error above that of least squares, as a share of the variance of the price."""
-    # X has the mean 0, so that errors in slope and intercept simply add up.
+    """Mean squared error above that of least squares, divided by the variance of the price."""
+    # X has the mean 0, so the losses due to the errors of slope and intercept add up.
     return ((slope - exact.coef_[0]) ** 2 * X.var() + (intercept - exact.intercept_) ** 2) / y.var()
 
 
 # %%
-# Two ways to settle, and both together
-# -------------------------------------
-# ``average`` chooses what is published: the average of the iterates, or the last one. It does not change the run, so
-# with the same ``random_state`` the two solid lines below come from the same steps. The steps behind the dashed lines
-# shrink.
+# Averaging, a decaying step size, and both
+# -----------------------------------------
+# With ``average=True`` the reported coefficients are the average of the iterates, with ``average=False`` the last
+# iterate. The steps are the same, so with the same ``random_state`` the two solid lines below come from the same run.
+# The dashed lines are runs with a decaying step size.
 
 N_EPOCHS, N_SEEDS = 50, 5
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -60,20 +61,20 @@ for published, average, color in (("last iterate", False, ORANGE), ("average", T
         )
         print(f"{published}, {schedule}: median of the second half {np.median(loss[N_EPOCHS // 2 :]):.0e}")
 ax.set(xlabel="epochs", ylabel="excess loss (variance of the price = 1)", xlim=(1, N_EPOCHS))
-ax.set_title(f"The last iterate hovers, the average settles (median of {N_SEEDS} runs)")
+ax.set_title(f"The averaged iterate converges, the last one oscillates (median of {N_SEEDS} runs)")
 ax.grid(alpha=0.3)
 plt.show()
 
 # %%
-# The gap is there from the first epoch on, and it is wide: at a hundredth of the variance of the price a line is off by
-# 400 dollars (root mean square over the diamonds), at a ten-millionth by little more than one. On this single column
-# the average does not need the help of a decaying step size. On the 26 columns of the whole table it does: its excess
-# loss is 2e-4 with a constant step size and 4e-6 with the default.
+# The difference is large from the first epoch on. An excess loss of a hundredth means predictions that differ from
+# those of least squares by 400 dollars (root mean square over the diamonds); with a ten-millionth it is little more
+# than one dollar. On this single column the average does not need a decaying step size. On the 26 columns of the whole
+# table it does: its excess loss is 2e-4 with a constant step size and 4e-6 with the default.
 #
 # Where the iterates are
 # ----------------------
-# The same in the plane of the two coefficients: where the iterate stands after each of 200 epochs with constant steps,
-# and the average of the same run. The picture on the right is the small square in the middle of the left one.
+# The next figure shows the two coefficients: the last iterate after each of 200 epochs with a constant step size, and
+# the average of the same run. The right panel enlarges the small square in the middle of the left one.
 
 hovering = path(200, 0, average=False, schedule="constant")
 settling = path(200, 0, average=True, schedule="constant")
@@ -91,6 +92,6 @@ left.set_ylabel("price of a diamond of average weight (dollars)")
 right.annotate("epoch 1", settling[0], (0, 8), textcoords="offset points", color=BLUE, ha="center")
 left.indicate_inset_zoom(right, edgecolor="black")
 left.legend(loc="lower right")
-left.set_title("After each epoch: the last iterate is anywhere,")
-right.set_title("the average closes in on least squares")
+left.set_title("The last iterate after each epoch oscillates widely,")
+right.set_title("the averaged iterate converges to least squares")
 plt.show()

@@ -4,10 +4,11 @@ The price of a diamond: the estimator, the textbook loop and least squares
 
 First the price from the weight alone, with both standardised: the estimator with its defaults, the usual mini-batch
 RMSprop loop written in NumPy, and the exact answer. Then the price from all columns: a pipeline with one-hot encoding,
-and a grid search over the step size and the decay rate. What it prints and draws is at the end of the page.
+and a grid search over the step size and the decay rate. The printed output and the figure are at the end of the page.
 
-This is the script that ``make demo`` runs: ``python examples/plot_diamonds.py``; ``--epochs 5000`` gives the loop its
-full length, ``--output`` names the picture. The table of 53,940 diamonds comes with the package plotnine.
+This is the script that ``make demo`` runs: ``python examples/plot_diamonds.py``; ``--epochs 5000`` runs the loop for as
+many epochs as the tutorial, ``--output`` is the file name of the picture. The table of 53,940 diamonds comes with the
+package plotnine.
 """
 
 import argparse
@@ -77,10 +78,10 @@ def load_carat_price():
 
 
 # %%
-# Three ways to the line
-# ----------------------
-# The textbook's loop keeps its step size and publishes where it stands at the end. The estimator shrinks its steps and
-# publishes an average. Least squares needs no steps at all.
+# Three ways to fit the line
+# --------------------------
+# The textbook's loop has a constant step size and reports the last iterate. The estimator reduces its step size and
+# reports an average of the iterates. Least squares is not iterative.
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def fit_estimator(name, estimator, data):
 def estimator_path(data, n_epochs):
     """Return (slope, intercept) at the start and after each of n_epochs epochs of the defaults.
 
-    A seed repeats the same steps, so a fit of k epochs is where a longer one stood after k.
+    With the same seed the steps are the same, so a fit of k epochs is equal to a longer fit after k epochs.
     """
     path = [(0.0, 0.0)]
     for epochs in range(1, n_epochs + 1):
@@ -146,7 +147,7 @@ def compare_lines(data, n_epochs):
 
 
 def print_lines(data, fits, path):
-    """Print the table of the three lines, and how the loop's result wanders."""
+    """Print the table of the three lines, and the range of the loop's results."""
     print("Price from carat, both standardised:")
     print(f"{'':<26}{'slope':>8}{'intercept':>11}{'test RMSE':>14}{'seconds':>9}{'epochs':>8}")
     for fit in fits:
@@ -157,7 +158,7 @@ def print_lines(data, fits, path):
         )
     late = [data.test_rmse(*weights) for weights in path[len(path) // 2 :]]
     print(
-        f"The loop keeps its step size and so never settles: over the second half of its epochs\n"
+        f"The loop has a constant step size and does not converge: over the second half of its epochs\n"
         f"its test RMSE was {min(late):.1f} to {max(late):.1f} $ (median {np.median(late):.1f})."
     )
 
@@ -231,14 +232,14 @@ def draw_losses(ax, data, paths, optimum, stopped):
         ax.semilogy(range(len(path)), excess, ".-", label=name, color=color, linewidth=1.5)
     ax.axvline(stopped, color=OURS, linestyle=":", linewidth=1.2)
     ax.annotate(
-        " where the fit stops by itself",
+        " the stopping rule ends the fit",
         (stopped, 0.31),
         xycoords=("data", "axes fraction"),
         color=OURS,
         fontsize="small",
     )
     ax.set(xlabel="epochs", ylabel="training MSE above least squares (variance of the price = 1)")
-    ax.set_title("The last iterate hovers, the average settles")
+    ax.set_title("The averaged iterate converges, the last one oscillates")
     ax.legend(loc="upper right")
     ax.grid(alpha=0.3)
 
@@ -259,11 +260,11 @@ def draw(data, fits, loop_path, output):
 
 
 # %%
-# All of it
-# ---------
-# The estimator stops after six or seven epochs, a few hundredths of a dollar from least squares. The loop comes to
-# within a few dollars in its first epochs, and no nearer in hundreds. With all columns the grid search finds no setting
-# that is noticeably better than the defaults.
+# The results
+# -----------
+# The estimator stops after six or seven epochs, with a test RMSE within a few hundredths of a dollar of least squares.
+# The loop is within a few dollars after its first epochs, and hundreds of further epochs do not bring it closer. With
+# all columns the grid search finds no setting that is noticeably better than the defaults.
 
 
 def main(arguments=None):

@@ -1,11 +1,12 @@
 """
-A stream that drifts: when averaging everything is wrong
-========================================================
+A stream with concept drift: when averaging is wrong
+====================================================
 
-``partial_fit`` learns a stream chunk by chunk. By default the published model is an average over a good part of all
-steps so far, which is what makes it precise when the relation stays the same. When the relation changes, that is a
-model of the past. Houses in Texas before, in and after the crisis of 2008: the same number of houses on offer
-meant more sales in 2006, fewer in 2010, and more again in 2014.
+``partial_fit`` trains a model on a stream chunk by chunk. By default the reported coefficients are an average over most
+of the steps so far, which makes them accurate when the relationship between columns and target stays the same. When the
+relationship changes (concept drift), the average describes the past. The example is the housing market in Texas before,
+in and after the crisis of 2008: with the same number of houses on offer there were more sales in 2006, fewer in 2010,
+and more again in 2014.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +20,8 @@ from sklearn_rmsprop import RMSpropRegressor
 # The stream
 # ----------
 # The table (from the package plotnine) has one row for each month and city, 2000 to 2015. We predict the number of
-# sales from the number of houses on offer, and the season. Cities differ in size, so each is measured against its own
-# first year. Logarithms are to the base 2: one more is twice as many.
+# sales from the number of houses on offer, and the season. Cities differ in size, so each is compared with its own
+# first year. Logarithms have the base 2: an increase of 1 is a factor of 2.
 
 table = txhousing.dropna(subset=["sales", "listings"]).query("sales > 0 and listings > 0")
 logs = np.log2(table[["sales", "listings"]])
@@ -37,16 +38,17 @@ chunks = [np.flatnonzero(month == m) for m in np.unique(month)]
 print(f"{len(y)} rows in {len(chunks)} months, {table['city'].nunique()} cities")
 
 # %%
-# Predict, then learn
+# Predict, then train
 # -------------------
-# The honest error of a model on a stream: each month is predicted before it is learned. The first year only starts the
-# models; from it ``RMSpropRegressor`` also takes its units, so the first call should see typical rows.
+# Each month is predicted before the model is trained on it, so the errors are those on new data. The first year is for
+# training only. ``RMSpropRegressor`` takes the means and scales for standardising from the first call, so the first
+# call should contain typical rows.
 
 WARM_UP = 12
 
 
 def errors_of(model):
-    """Prediction minus truth for each row, made before the row was learned; NaN in the first year."""
+    """Prediction minus truth for each row, made before the model was trained on the row; NaN in the first year."""
     errors = np.full(len(y), np.nan)
     start = np.concatenate(chunks[:WARM_UP])
     model.partial_fit(X[start], y[start])
@@ -62,11 +64,12 @@ def rmse(errors):
 
 
 # %%
-# A model with a short memory has steps that do not shrink (``schedule="constant"``), publishes the last iterate, not
-# the average, and forgets how large gradients once were (``decay_rate=0.99``, instead of an average over all of them).
-# How fast it forgets the relation is then up to ``learning_rate``: long steps follow quickly, and hover widely. A chunk
-# holds one row for each of at most 46 cities; batches of 8 make several steps of it. ``SGDRegressor`` has the same
-# choice in ``learning_rate="constant"`` and ``eta0``. Both get the best of ten rates, in hindsight.
+# A model with a short memory has a constant step size (``schedule="constant"``), reports the last iterate instead of
+# the average, and divides by the root mean square of recent gradients only (``decay_rate=0.99``). ``learning_rate``
+# then determines how fast it adapts: with long steps it adapts quickly, but the iterates oscillate widely. A chunk has
+# one row for each of at most 46 cities; with batches of 8 there are several steps per chunk. The corresponding
+# parameters of ``SGDRegressor`` are ``learning_rate="constant"`` and ``eta0``. Both models get the best of ten rates,
+# chosen by the errors on the whole stream.
 
 rates = np.geomspace(0.001, 1, 10)
 
@@ -100,10 +103,11 @@ for name, error in errors.items():
 # %%
 # The picture
 # -----------
-# Left how far the predictions of a year are off on average over the cities: the default predicts too many sales right
-# through the crisis, and too few before and after it. With a short memory both algorithms follow much better. Right
-# what the step size does: short steps forget too slowly, long ones hover too widely. The best of both are about equally
-# good. (Beyond the right edge SGD diverges; RMSprop, whose steps are bounded, only gets worse.)
+# Left: the mean error of the predictions over a year and over the cities. The default predicts too many sales in the
+# crisis, and too few before and after it. With a short memory both algorithms adapt much better. Right: the effect of
+# the step size. With short steps the models adapt too slowly, with long ones they oscillate too widely. The best rates
+# of both are about equally good. (Beyond the right edge SGD diverges; RMSprop, whose steps are bounded, only gets
+# worse.)
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1.5, 1), layout="constrained")
@@ -114,7 +118,7 @@ for (name, error), color, style in zip(errors.items(), (BLUE, BLUE, ORANGE, ORAN
     yearly = np.convolve(monthly, np.ones(12) / 12, mode="valid")
     left.plot(middle[11:], 100 * (2**yearly - 1), style, color=color, linewidth=2.5, label=name)
 left.axhline(0, color="0.6", linewidth=1)
-left.set(xlabel="end of the year averaged over", ylabel="predicted sales above the true ones (%)")
+left.set(xlabel="end of the averaged year", ylabel="predicted sales above the true ones (%)")
 left.set_title("The average of all steps lags behind the crisis")
 left.legend(loc="upper left")
 
@@ -124,6 +128,6 @@ right.axhline(
     rmse(errors["RMSpropRegressor(), averages"]), color=BLUE, linestyle=":", label="RMSpropRegressor(), averages"
 )
 right.set(xlim=(0.0008, 0.4), ylim=(0.4, 0.6), xlabel="learning_rate or eta0", ylabel="RMSE (1: off by a factor of 2)")
-right.set_title("Short steps forget too slowly, long ones hover")
+right.set_title("Short steps adapt slowly, long ones oscillate")
 right.legend(loc="upper center")
 plt.show()

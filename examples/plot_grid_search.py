@@ -1,10 +1,10 @@
 """
-Tuning finds little: a grid search over the step
-================================================
+A grid search over learning_rate and decay_rate
+===============================================
 
-Two numbers steer RMSprop: how long a step is (``learning_rate``), and for how many steps it remembers the size of past
-gradients (``decay_rate``). ``RMSpropRegressor`` is an ordinary scikit-learn estimator, so ``GridSearchCV`` can look
-for the best pair. Here it shows that there is little to be found: the defaults lie on a broad plateau.
+RMSprop has two main parameters: the length of a step (``learning_rate``), and the length of the memory for the
+magnitude of gradients (``decay_rate``). ``RMSpropRegressor`` is an ordinary scikit-learn estimator, so ``GridSearchCV``
+can search for the best pair. In this example, tuning improves little: most settings are about as good as the defaults.
 """
 
 import matplotlib.pyplot as plt
@@ -34,8 +34,8 @@ print(f"{X_train.shape[0]} rows, {X_train.shape[1]} columns")
 # %%
 # The search
 # ----------
-# The fit standardises by itself, and would do without the ``StandardScaler``. It is here to show how parameters in a
-# pipeline are named: first the step, then two underscores. Five decay rates times six learning rates, three fits each.
+# The fit standardises internally and does not need the ``StandardScaler``. It is here to show the names of parameters
+# in a pipeline: the step, two underscores, the parameter. Five decay rates times six learning rates, three fits each.
 
 decay_rates = [0.9, 0.97, 0.99, 0.999, "auto"]
 learning_rates = [0.006, 0.02, 0.06, 0.2, 0.6, 2.0]
@@ -55,9 +55,9 @@ print(f"test R2 of the defaults:     {pipeline.fit(X_train, y_train).score(X_tes
 # %%
 # The excess loss of each setting
 # -------------------------------
-# Many settings have much the same R2. To see any difference we look at the *excess loss* on the rows that were fitted:
-# how far the model's R2 is below that of least squares, as a fraction of it. No linear model has a higher R2 on those
-# rows than least squares, so the excess loss is never negative, and can be shown by powers of ten.
+# Many settings have nearly the same R2. To see differences we compute the *excess loss* on the training rows: 1 - (R2
+# of the model) / (R2 of least squares). No linear model has a higher R2 on these rows than least squares, so the excess
+# loss is never negative, and can be shown on a logarithmic scale.
 
 exact = cross_validate(LinearRegression(), X_train, y_train, cv=3, return_train_score=True)["train_score"].mean()
 # The search goes through the parameters in the order of their names, and the last varies fastest.
@@ -78,15 +78,15 @@ ax.text(column, row - 0.25, "default", ha="center", va="center", weight="bold")
 ax.set_xticks(range(len(learning_rates)), learning_rates)
 ax.set_yticks(range(len(decay_rates)), decay_rates)
 ax.set(xlabel="learning_rate", ylabel="decay_rate")
-ax.set_title("The defaults lie on a broad plateau")
+ax.set_title("Excess loss of each setting: many are as good as the defaults")
 figure.colorbar(image, label="excess loss", extend="both")
 plt.show()
 
 # %%
-# Along a row: where steps are too long, the iterates oscillate so widely that even their average is off. Below, a
-# factor of ten in ``learning_rate`` makes no difference that would be noticed on new rows.
+# Along a row: with steps that are too long, the iterates oscillate so widely that even their average is not at the
+# minimum. With smaller rates, a factor of ten in ``learning_rate`` makes no noticeable difference on new rows.
 #
-# Down a column: with steps of 0.03 or 0.1 the decay rate hardly matters from 0.97 on. (``"auto"``, a memory of all
-# steps, is the default for the sake of columns that few rows have.) The textbook's 0.9 is worse there. It remembers ten
-# gradients, so that a large one is divided by a root to which it has itself contributed much, which pulls the model
-# away from least squares.
+# Down a column: with moderate learning rates the decay rate hardly matters from 0.97 on. (``"auto"``, a memory of all
+# steps, is the default because of columns that are nonzero in few rows.) The textbook's 0.9 is worse there. Its memory
+# is ten gradients, so a large gradient is divided by a root mean square of which it is a large part, which biases the
+# model away from least squares.

@@ -2,14 +2,15 @@
 SGD, AdaGrad, RMSprop and Adam compared
 =======================================
 
-Four optimizers on six small problems: which of them gets where, and how much depends on the learning rate. Each update
-rule is a few lines of NumPy, and each optimizer is shown with *its* best learning rate of a grid from 0.0001 to 10.
-Their other numbers are PyTorch's defaults.
+This example compares four optimizers on six small problems: the error they reach, and its dependence on the learning
+rate. Each update rule is a few lines of NumPy, and each optimizer is shown with *its* best learning rate of a grid from
+0.0001 to 10. Their other parameters are PyTorch's defaults.
 
-Dividing by the size of the gradients, which SGD does not do and the others do, pays where coordinates differ in
-steepness: in the valley along the axes, on the flat way out of the saddle, with rare features. Where a valley runs
-across the axes it does not help, but Adam's momentum does. AdaGrad never forgets a gradient; that is best on a problem
-that stays as it is and worst on one that changes. RMSprop forgets, and follows. No one of them is best everywhere.
+AdaGrad, RMSprop and Adam divide gradients by a measure of their magnitude, SGD does not. This helps where coordinates
+differ in steepness: in the valley along the axes, on the flat descent from the saddle, with rare features. In a valley
+at an angle to the axes it does not help, but Adam's momentum does. AdaGrad uses the sum of all squared gradients, which
+is best on a problem that does not change and worst on one that changes over time. RMSprop uses recent gradients, and
+adapts. None of the four is best on all problems.
 """
 
 from collections.abc import Callable
@@ -22,8 +23,8 @@ import numpy as np
 # %%
 # The optimizers
 # --------------
-# From the gradient to the direction of the step number ``t``; the learning rate multiplies it. ``state`` is what an
-# optimizer remembers: so many numbers for each coordinate.
+# Each function returns the direction of step ``t``, which is then multiplied by the learning rate. ``state`` is the
+# memory of an optimizer, with one or more numbers for each coordinate.
 
 
 def sgd(gradient, state, t):
@@ -66,7 +67,7 @@ def run(optimizer, gradient, start, rates, n_steps):
 # %%
 # The problems
 # ------------
-# Each of them comes in five versions, with other starts or other data, so that no result is mere luck. Arrays of
+# Each problem has five versions, with different starts or data, so that results do not depend on chance. Arrays of
 # weights have the shape (learning rates, versions, coordinates).
 
 N_VERSIONS = 5
@@ -104,7 +105,7 @@ def rosenbrock_gradient(w, t):
     return np.stack([2 * (x - 1) - 400 * x * (y - x**2), 200 * (y - x**2)], axis=-1)
 
 
-# A pass between two basins at y = 1 and y = -1. The ground falls a hundred times less steeply out of it than into it.
+# A saddle between two minima at y = 1 and y = -1. It is a hundred times less steep along y than along x.
 def saddle(w, t=0):
     x, y = np.moveaxis(w, -1, 0)
     return x**2 / 2 + 0.01 * (y**2 - 1) ** 2 / 4
@@ -164,13 +165,13 @@ PROBLEMS = {
 # %%
 # The runs
 # --------
-# All learning rates at once. An optimizer's best one has the smallest error over the last tenth of the steps, of those
-# that never take the error above twice that of the start: without this condition one would choose huge leaps that
-# happen to land well. A target that drifts is different. Nobody can choose a learning rate by the errors of the
-# future; there the first tenth of the steps decides, and the last tenth shows how it went.
+# All learning rates run at once. The best learning rate of an optimizer has the smallest error over the last tenth of
+# the steps, of those rates with which the error is never above twice that of the start. Without this condition a rate
+# with huge steps could be chosen that ends near the optimum by chance. For the drifting target the rate must be chosen
+# without knowledge of the future: the first tenth of the steps determines it, and the error is that of the last tenth.
 
 RATES = 10 ** np.arange(-4, 1.01, 0.25)
-SMALLEST = 1e-12  # what is nearer to the optimum counts as there
+SMALLEST = 1e-12  # smaller errors count as this
 
 
 def mean_error(error):
@@ -201,13 +202,14 @@ def compare(problem):
 results = {title: compare(problem) for title, problem in PROBLEMS.items()}
 
 # %%
-# The ways they take
-# ------------------
-# From the black dot, with each optimizer's best learning rate; the coloured dots are where they stand in the end.
-# *Along the axes*, AdaGrad and RMSprop divide the difference in steepness away and go straight to the optimum, where
-# SGD crawls, for its steps must be short enough for the steep direction. *Across the axes* both coordinates are
-# equally steep. There is nothing to divide away, and only Adam, which has momentum, is quick; the same goes for
-# *Rosenbrock's* bent valley. From the *saddle* the way out is flat, and SGD's steps are as small as the gradient.
+# The paths
+# ---------
+# The paths start at the black dot and have each optimizer's best learning rate; the coloured dots are their ends. In
+# the valley *along the axes*, AdaGrad and RMSprop normalise the difference in steepness and go straight to the optimum.
+# SGD is slow, because its steps must be short enough for the steep direction. In the valley *across the axes* both
+# coordinates are equally steep. Normalising does not help, and only Adam, which has momentum, is fast. The same is true
+# for the curved valley of *Rosenbrock's function*. From the *saddle* the descent is flat, and SGD's steps are as small
+# as the gradient.
 
 VIEWS = {  # steps, and the part of the plane to show
     "valley along the axes": (20, (-3.5, 1.5, -1, 1.5)),
@@ -230,16 +232,16 @@ for ax, (title, (n_steps, area)) in zip(axes.flat, VIEWS.items(), strict=True):
         ax.plot(*path[-1], "o", color=color, markersize=5 + 2 * WIDTHS[name])
     ax.plot(*problem.start[0], "ko", markersize=6)
     ax.set(xlim=area[:2], ylim=area[2:], title=f"{title}, {n_steps} steps")
-figure.suptitle("Dividing by the gradients' size straightens the way along the axes, not across them")
+figure.suptitle("Paths: normalising gradients helps in a valley along the axes, not across them")
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 
 # %%
 # Errors over the steps
 # ---------------------
-# Medians over the versions; for the two regressions, whose errors are noisy, means over 100 steps. Of the *rare
-# features* AdaGrad makes the most, because each coordinate's steps shrink as it is met. On the *drifting target* this
-# same memory makes it fall behind; RMSprop has forgotten the old gradients, and keeps up.
+# Medians over the versions; for the two regressions, whose errors are noisy, means over 100 steps. With *rare
+# features* AdaGrad is best, because the step size of each coordinate falls with the number of its nonzero gradients. On
+# the *drifting target* the same memory makes it too slow; RMSprop uses recent gradients only, and adapts.
 
 
 def panels(message, x_label, y_label):
@@ -256,7 +258,7 @@ def panels(message, x_label, y_label):
     return figure, axes.flat
 
 
-figure, axes = panels("No optimizer is best everywhere, each at its best rate", "steps", "error")
+figure, axes = panels("Error over the steps, each optimizer at its best learning rate", "steps", "error")
 for ax, (title, (_, errors, _)) in zip(axes, results.items(), strict=True):
     block = 1 if PROBLEMS[title].start.shape[1] == 2 else 100
     for name, error in errors.items():
@@ -267,16 +269,16 @@ figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols
 plt.show()
 
 # %%
-# How much depends on the learning rate
-# -------------------------------------
-# The error at the end with each learning rate; the dots are the rates used above. SGD's range ends at a wall, beyond
-# which it diverges. The others' steps are bounded and they do not diverge, which does not mean that every rate works.
-# On the regressions RMSprop and Adam hover the wider, the longer their steps. AdaGrad's shrink by themselves, but from
-# what size is hard to say in advance: on the drifting target the first tenth led to a rate that was too small for the
-# rest.
+# The dependence on the learning rate
+# -----------------------------------
+# The figure has the final error for each learning rate; the dots are the rates used above. Above a certain rate SGD
+# diverges. The steps of the others are bounded and they do not diverge, but not every rate works. On the regressions,
+# RMSprop and Adam oscillate more widely with longer steps. AdaGrad's steps become shorter by themselves, but their
+# initial length is hard to choose in advance: on the drifting target the first tenth of the steps led to a rate that
+# was too small for the rest.
 
 figure, axes = panels(
-    "SGD hits a wall, the others do not, yet no rate serves everywhere", "learning rate", "error at the end"
+    "Final error against learning rate: only SGD diverges, no rate is always good", "learning rate", "error at the end"
 )
 for ax, (best_rate, errors, final_errors) in zip(axes, results.values(), strict=True):
     for name, final in final_errors.items():
@@ -288,10 +290,10 @@ figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols
 plt.show()
 
 # %%
-# The same in numbers, and what they cost
-# ---------------------------------------
-# SGD keeps nothing but the weights, AdaGrad and RMSprop one more number for each coordinate, Adam two. The time is
-# that of the rule alone, on a million coordinates.
+# Final errors, memory and time
+# -----------------------------
+# SGD stores only the weights, AdaGrad and RMSprop one more number for each coordinate, Adam two. The time is that of
+# the update rule alone, on a million coordinates.
 
 
 def print_row(title, cells):

@@ -2,10 +2,10 @@
 Larger than memory: parquet and CSV in chunks
 =============================================
 
-A file need not fit into memory. ``partial_fit`` learns from one chunk of rows at a time, and several passes over the
-file come near to the optimum. What matters is the order of the rows: files are often sorted by time, by customer, or by
-the target, and then neighbouring rows do not look like the whole. The remedy is to read a few row groups from different
-places at a time, and to mix their rows.
+A file need not fit into memory. ``partial_fit`` processes one chunk of rows at a time, and after several passes
+over the file the coefficients are close to the optimum. The order of the rows matters: files are often sorted by time,
+by customer, or by the target, and then neighbouring rows are not a representative sample. The remedy is to read several
+row groups from different parts of the file at a time, and to mix their rows.
 """
 
 import tempfile
@@ -60,8 +60,9 @@ print(f"{file.metadata.num_rows} rows in {file.num_row_groups} row groups, {parq
 # Chunks in order, and pools of random row groups
 # -----------------------------------------------
 # The file is divided into 20 stretches, and a pool is made of one row group from a random place in each stretch. Such a
-# pool looks like the whole file, of which a tenth is in memory at a time. Each pass draws other pools. The first chunk
-# also sets the units of the fit and its origin, so it must be typical: the first row group of a sorted file is not.
+# pool is representative of the whole file, and a tenth of the file is in memory at a time. Each pass draws new pools.
+# The fit takes its means and scales from the first chunk, so this chunk must have typical rows. The first row group of
+# a sorted file does not have them.
 
 GROUPS_PER_POOL = 20
 
@@ -85,9 +86,9 @@ def in_pools(seed):
 
 
 # %%
-# For least squares on few columns there is a better way, which is exact after one pass: the Gram matrix of the columns,
-# here of 21 x 21 numbers. It gives the optimum, against which the excess loss is measured. For other losses, and for
-# many thousands of sparse columns, there is no such way.
+# For least squares on few columns there is a better method, which is exact after one pass: the Gram matrix of the
+# columns, here of 21 x 21 numbers. It gives the optimum, which is the reference for the excess loss. For other losses,
+# and for many thousands of sparse columns, there is no such method.
 
 gram, right_side, square = np.zeros((N_COLUMNS + 1,) * 2), np.zeros(N_COLUMNS + 1), 0.0
 for groups in in_order(0):
@@ -98,7 +99,7 @@ best = np.linalg.solve(gram, right_side)
 
 
 def excess_loss(model):
-    """Excess of the mean squared error over the least possible one, as a share of what the columns explain."""
+    """Excess of the mean squared error over the least possible one, divided by what the columns explain."""
     difference = np.append(model.coef_, model.intercept_) - best
     return difference @ gram @ difference / (best @ gram @ best - right_side[-1] ** 2 / N_ROWS)
 
@@ -118,14 +119,14 @@ for name, order in (("row groups in order", in_order), ("pools of row groups fro
     print(f"    {rate / 1e6:.1f} million rows a second, reading included")
 
 # %%
-# The picture shows both. In order, each pass ends with the largest targets, so that the model is wrong in the same way
-# after every pass; more passes do not help.
+# The figure compares the two. If the row groups are read in order, each pass ends with the largest targets, so the
+# model has the same error after every pass; more passes do not help.
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
 for (name, curve), color, marker in zip(curves.items(), (ORANGE, BLUE), "so", strict=True):
     axes.semilogy(range(1, N_PASSES + 1), curve, color=color, marker=marker, label=name)
-axes.set(xlabel="passes over the file", ylabel="excess loss (1: the mean is predicted)")
+axes.set(xlabel="passes over the file", ylabel="excess loss (1: the model predicts the mean)")
 axes.set_title("A file sorted by the target: mixed pools converge, chunks in order do not")
 axes.legend(loc="center right")
 axes.grid(alpha=0.3)

@@ -1,10 +1,10 @@
 """
-A band for four prices in five: quantile regression
-===================================================
+Quantile regression: a band with four of five prices
+====================================================
 
-Least squares predicts the mean. With ``loss="quantile"`` the model predicts a quantile instead, such as the price that
-one diamond in ten stays below. Two of them enclose a band, and rows that the models have not seen show whether it holds
-what it promises.
+Least squares predicts the mean. With ``loss="quantile"`` the model predicts a quantile instead, such as the price below
+which one diamond in ten lies. Two quantiles form a prediction band. Held-out rows show whether the share of rows within
+the band is the expected one.
 """
 
 from time import perf_counter
@@ -22,7 +22,7 @@ from sklearn_rmsprop import RMSpropRegressor
 # Three fits
 # ----------
 # The price of 53,940 diamonds (the table comes with the package plotnine) grows like a power of their weight, so we
-# take logarithms of both. Quantiles, unlike means, come through that unharmed: the median of the logarithm is the
+# take logarithms of both. Quantiles, unlike means, are not affected by this: the median of the logarithm is the
 # logarithm of the median. A quarter of the rows is held out. The *coverage* of a line is the share of new rows that lie
 # below it.
 
@@ -38,10 +38,11 @@ for quantile in quantiles:
     print(f"quantile {quantile}: {coverage:.1%} of the new prices are below the line")
 
 inside = (models[0.1].predict(X_test) < y_test) & (y_test <= models[0.9].predict(X_test))
-print(f"between the outer two: {inside.mean():.1%}, 80 % promised")
+print(f"between the outer two: {inside.mean():.1%}, 80 % expected")
 
 # %%
-# Held by all diamonds together, the promise need not hold for a part of them. Straight lines cannot follow every bend:
+# The coverage is right for all diamonds together, but not for each range of weights: the relationship is not exactly
+# linear.
 
 for lightest, heaviest in ((0.2, 0.5), (0.5, 1), (1, 1.5), (1.5, 6)):
     part = (X_test[:, 0] >= np.log10(lightest)) & (X_test[:, 0] < np.log10(heaviest))
@@ -51,8 +52,8 @@ for lightest, heaviest in ((0.2, 0.5), (0.5, 1), (1, 1.5), (1.5, 6)):
 # The same by linear programming
 # ------------------------------
 # ``QuantileRegressor`` of scikit-learn finds the exact optimum with a general solver, whose time grows faster than the
-# number of rows. Each gets more and more of them. What a quantile minimises is the *pinball loss*; here it is on
-# the rows held out.
+# number of rows. Both models are fitted to an increasing number of rows. A quantile minimises the *pinball loss*; the
+# table has this loss on the held-out rows.
 
 N_EXACT = 4000  # rows beyond which the solver takes too long for this page
 sizes = [500, 1000, 2000, N_EXACT, len(X_train)]
@@ -73,11 +74,12 @@ for n_rows in sizes:
         print(f"{n_rows:>6}  {name:<18}{times[name][-1]:>8.3f}{loss:>14.5f}")
 
 # %%
-# Given the same rows, the two are as good. But time that suffices for all rows here is spent on few of them there.
+# With the same rows, the two are equally good. ``RMSpropRegressor`` fits all rows in the time that
+# ``QuantileRegressor`` needs for a small part of them.
 #
 # The picture
 # -----------
-# Left the band and the rows held out, right the times above.
+# Left: the band and the held-out rows. Right: the times above.
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1.5, 1), layout="constrained")
@@ -96,15 +98,15 @@ left.set_xticks([0.2, 0.5, 1, 2, 3], ["0.2", "0.5", "1", "2", "3"])
 left.set_yticks([200, 1000, 5000, 20_000], ["200", "1,000", "5,000", "20,000"])
 left.minorticks_off()
 left.set(xlabel="weight (carat)", ylabel="price (dollars)")
-left.set_title(f"Between the outer lines: 80 % promised, {inside.mean():.1%} of new diamonds counted")
-legend = left.legend(loc="upper left", markerscale=4, title="diamonds held out")
+left.set_title(f"Between the outer lines: 80 % expected, {inside.mean():.1%} of the held-out diamonds")
+legend = left.legend(loc="upper left", markerscale=4, title="held-out diamonds")
 for dot in legend.legend_handles:
     dot.set_alpha(1)
 
 for (name, seconds), color, marker in zip(times.items(), (ORANGE, BLUE), "so", strict=True):
     right.loglog(sizes[: len(seconds)], seconds, marker=marker, color=color, linewidth=2, label=name)
 right.set(xlabel="rows fitted", ylabel="seconds for one quantile")
-right.set_title("Linear programming soon takes too long")
+right.set_title("Time of a fit: linear programming scales badly")
 right.legend()
 right.grid(alpha=0.3)
 plt.show()

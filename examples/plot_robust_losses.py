@@ -1,10 +1,10 @@
 """
-Three wrong records turn a line around: robust losses
-=====================================================
+Robust losses: three wrong records change the sign of a slope
+=============================================================
 
-Squared error lets a single row pull as hard as it likes. In this real table three wrong records among 2,892 turn the
-slope of a line from falling to rising. The losses ``"huber"`` and ``"absolute_error"`` limit the pull of each row, and
-the line stays where it belongs.
+With the squared error, the influence of a single row is unlimited. In this real table three wrong records among 2,892
+change the slope of a line from negative to positive. The losses ``"huber"`` and ``"absolute_error"`` limit the
+influence of each row, and the slope stays negative.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ from sklearn_rmsprop import RMSpropRegressor
 # ----------------------
 # These diamonds weigh from 1.5 to 1.6 carat (the table comes with the package plotnine). All have about the same
 # volume, so a wider one (``x``, in mm) must be flatter (``z``): the slope is negative. Three records cannot be true.
-# Zeros stand for missing measures, and a diamond 7 mm wide and 1.5 mm high would not weigh that much. We single them
-# out to compare; the models are not told.
+# Zeros stand for missing measures, and a diamond 7 mm wide and 1.5 mm high would not weigh that much. We mark
+# them for the comparison; the models do not use the mark.
 
 stones = diamonds[diamonds["carat"].between(1.5, 1.6, inclusive="left")]
 X = stones[["x"]].to_numpy()
@@ -29,12 +29,13 @@ wrong = y < 3
 print(stones.loc[wrong, ["carat", "x", "y", "z"]])
 
 # %%
-# How hard a row pulls
-# --------------------
-# A row pulls at the line by the derivative of its loss. For the squared error that is the error itself, for the
-# absolute error only its sign. Huber's loss is in between: the error, but no more than ``delta``. So ``delta`` is the
-# error from which on we trust a row no further. A good record is some 0.07 mm off the line; we take ``delta=0.1``, and
-# the wrong ones, off by 3 to 4.5 mm, count no more than a record that is off by 0.1.
+# The influence of a row
+# ----------------------
+# The influence of a row on the line is the derivative of its loss. For the squared error that is the error itself, for
+# the absolute error only its sign. Huber's loss is in between: the error, limited to ``delta``. So ``delta`` is the
+# error beyond which the influence of a row does not grow. The error of a good record is about 0.07 mm. With
+# ``delta=0.1`` the wrong records, with errors of 3 to 4.5 mm, have the same influence as a record with an error of 0.1
+# mm.
 
 models = {
     "squared error": RMSpropRegressor(random_state=0),
@@ -73,7 +74,7 @@ for width, height in zip(X[wrong, 0], y[wrong], strict=True):
     left.plot(*at, "v" if width > 0 else "<", color="#d55e00", markersize=10)
     left.annotate(f"x={width:g}, z={height:g}", at, (9, -3), textcoords="offset points")
 left.set(xlim=(6.8, 7.9), ylim=(3.8, 5.0), xlabel="width x (mm)", ylabel="height z (mm)")
-left.set_title("Three wrong records (below the picture) turn the slope around")
+left.set_title("Three wrong records (below the axes) change the sign of the slope")
 left.legend(loc="upper right")
 
 right.axhline(0, color="0.7", linewidth=1)
@@ -83,11 +84,11 @@ right.axhline(
     slopes["absolute error"], linestyle="--", color=colors["absolute error"], linewidth=2, label="absolute error"
 )
 right.set(xlabel="delta (mm)", ylabel="slope (mm per mm)", ylim=(-0.3, 0.3))
-right.set_title("delta: errors beyond it are not trusted")
+right.set_title("Slope of huber against delta")
 right.legend(loc="center left")
 plt.show()
 
 # %%
-# Below 0.3 mm the choice of ``delta`` hardly matters; above 1 mm the wrong records are believed and the slope turns
-# around. A good ``delta`` is somewhat larger than the errors of good rows: those are then averaged as squared error
-# averages them, which wastes less than to look at their signs alone.
+# Below 0.3 mm the choice of ``delta`` hardly matters. Above 1 mm the wrong records have enough influence to change the
+# sign of the slope. A good ``delta`` is somewhat larger than the errors of good rows: for those the loss is the squared
+# error, which uses more information than the signs of the errors alone.

@@ -6,8 +6,8 @@ We look for the line ``y = slope * x + intercept`` with the smallest mean square
 blindfolded on the surface that the error draws over (slope, intercept): the gradient tells, at the place where we
 stand, in which direction the ground rises and how steeply. Gradient descent steps the other way, by a length
 proportional to the steepness. Here the ground is about forty times steeper along the slope than along the intercept,
-so no single factor suits both. RMSprop divides each coordinate's gradient by a running estimate of its own size; what
-is left is a step of about ``learning_rate`` in each coordinate, however steep it is.
+so no single factor suits both. RMSprop divides each coordinate's gradient by a running estimate of its own size; the
+result is a step of about ``learning_rate`` in each coordinate, however steep it is.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ START = np.array([3.0, 5.0])  # slope, intercept: far too steep
 # %%
 # The loop
 # --------
-# All six points are looked at in each step. ``mean_square`` is the one number that RMSprop keeps for each coordinate.
+# Each step uses all six points. ``mean_square`` is the only number that RMSprop stores for each coordinate.
 
 
 def rmsprop_loop(x, y, start, *, n_steps=5000, learning_rate=0.001, decay_rate=0.9, epsilon=1e-8):
@@ -31,12 +31,12 @@ def rmsprop_loop(x, y, start, *, n_steps=5000, learning_rate=0.001, decay_rate=0
     mean_square = np.zeros(2)
     path = [weights.copy()]
     for _ in range(n_steps):
-        # How far the line is above each point, and what that says about slope and intercept.
+        # The error of the line at each point, and the gradient for slope and intercept.
         residual = weights[0] * x + weights[1] - y
         gradient = np.array([np.mean(residual * x), np.mean(residual)])
-        # How large this coordinate's gradients have been lately.
+        # The moving average of the squared gradients of each coordinate.
         mean_square = decay_rate * mean_square + (1 - decay_rate) * gradient**2
-        # One step downhill, with the gradient measured in its own usual size.
+        # One step downhill, with the gradient divided by the root of this average.
         weights = weights - learning_rate * gradient / (np.sqrt(mean_square) + epsilon)
         path.append(weights.copy())
     return np.array(path)
@@ -58,17 +58,18 @@ for step in (0, 500, 1000, 1500, 2000, 5000):
     height = np.polyval(path[step], 22) + 2
     ax.text(22, height, f"step {step}", rotation=angle, rotation_mode="anchor", transform_rotates_text=True)
 ax.plot(X, Y, "o", color="black", markersize=9, label="the six points")
-ax.set(xlim=ends, ylim=(0, 100), xlabel="x", ylabel="y", title="Step by step the line turns towards the points")
+ax.set(xlim=ends, ylim=(0, 100), xlabel="x", ylabel="y", title="The line after 0 to 5000 steps")
 ax.legend(loc="upper left")
 plt.show()
 
 # %%
 # The path over the surface of the error
 # --------------------------------------
-# Each curve joins lines that are equally wrong. The ground falls steeply to the left and hardly at all along the floor
-# of the valley. Yet at first slope and intercept change equally fast, by ``learning_rate`` a step: the path does
-# not start down the steepest way. The intercept is led astray by that: as long as the line is far too steep, any lower
-# line is better. On the floor of the valley, where the slope is about right, the intercept finds its way back.
+# Each curve connects lines with the same error. The error falls steeply to the left and hardly at all along the floor
+# of the valley. But at first slope and intercept change equally fast, by ``learning_rate`` per step: the path does not
+# start in the direction of steepest descent. So the intercept first moves away from its best value: as long as the line
+# is far too steep, a lower intercept reduces the error. On the floor of the valley, where the slope is about right, the
+# intercept moves back.
 
 
 def rmse(slope, intercept):
@@ -90,14 +91,14 @@ for step in [0, 1000, 2000, 5000]:
     ax.annotate(f"step {step}", path[step], (10, -14), textcoords="offset points", color="#0072b2", bbox=BOX)
 ax.plot(*least_squares, "*", color="#d55e00", markersize=18)
 ax.annotate("least squares", least_squares, (14, 2), textcoords="offset points", color="#d55e00", bbox=BOX)
-ax.set(xlabel="slope", ylabel="intercept", title="Both coordinates move equally fast, steep or not")
+ax.set(xlabel="slope", ylabel="intercept", title="Slope and intercept change equally fast, whatever the steepness")
 plt.show()
 
 # %%
 # The same with the estimator
 # ---------------------------
-# :class:`~sklearn_rmsprop.RMSpropRegressor` takes the same steps when everything is switched off that the loop does
-# not have. With its defaults it goes all the way to least squares, and stops by itself.
+# :class:`~sklearn_rmsprop.RMSpropRegressor` takes the same steps when everything is turned off that the loop does
+# not have. With its defaults it converges to least squares, and the stopping rule ends the fit.
 
 
 def textbook_regressor(n_steps=5000):

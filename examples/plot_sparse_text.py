@@ -1,10 +1,11 @@
 """
-Text goes straight in: sparse rows
-==================================
+Regression on text: sparse rows
+===============================
 
-Words make wide tables: thousands of columns, of which a row uses a few. scikit-learn keeps them as a sparse matrix
-in CSR format, and ``RMSpropRegressor`` works on that as it is. What a step costs follows the words in its rows, however
-many columns there are. The task: where in a docstring does a line stand, at the beginning or at the end?
+Text gives wide tables, with thousands of columns for words, of which each row has few nonzero entries. scikit-learn
+stores them as a sparse matrix in CSR format, and ``RMSpropRegressor`` uses this matrix without conversion. The time for
+a step is proportional to the number of words in its rows, however many columns there are. The task is to predict the
+position of a line in a docstring, from the beginning to the end.
 """
 
 import importlib
@@ -23,7 +24,7 @@ from sklearn_rmsprop import RMSpropRegressor
 # %%
 # The text
 # --------
-# SciPy and scikit-learn bring it along: the docstrings of public functions and classes. Each line is a row, and its
+# The text is the docstrings of public functions and classes in SciPy and scikit-learn. Each line is a row, and its
 # target is the position of the line: 0 for the first one of a docstring, 1 for the last.
 
 SCIPY = ("interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "stats")
@@ -59,8 +60,8 @@ train, test = next(GroupShuffleSplit(test_size=0.25, random_state=0).split(lines
 # %%
 # From words to coefficients
 # --------------------------
-# Words, and pairs of neighbouring words, become columns (``>>>`` counts as a word). With so many columns any model can
-# learn the training rows by heart; ``early_stopping`` and a penalty keep ``RMSpropRegressor`` from it.
+# Words, and pairs of neighbouring words, become columns (``>>>`` counts as a word). With so many columns any
+# model can overfit; ``early_stopping`` and a penalty prevent it.
 
 vectorizer = TfidfVectorizer(token_pattern=r"[a-z]{2,}|>>>", ngram_range=(1, 2), min_df=5)
 X_train, X_test = vectorizer.fit_transform(lines[train]), vectorizer.transform(lines[test])
@@ -84,14 +85,14 @@ for name, model in models.items():
     print(f"{name:<29}{seconds:>8.2f}{score:>9.3f}{np.count_nonzero(model.coef_):>14}")
 
 # %%
-# ``SGDRegressor`` learns much more with a step size chosen for these rows than with its default; ``RMSpropRegressor``
-# has its default. ``Ridge`` does as well, as long as all rows are in memory at once. L1 keeps a few hundred columns.
+# ``SGDRegressor`` is much better with a step size chosen for these rows than with its default; ``RMSpropRegressor`` has
+# its default. ``Ridge`` is as good, but needs all rows in memory at once. L1 selects a few hundred columns.
 #
-# What a step costs
-# -----------------
+# The time for an epoch
+# ---------------------
 # We fold the columns into fewer: column ``j`` becomes ``j`` modulo their new number, as in a small hash table. The rows
-# hold the same words as before. Then we time an epoch on the sparse table and on the same table as a dense array, while
-# that is of a reasonable size.
+# contain the same words as before. Then we time an epoch on the sparse table and on the same table as a dense array, as
+# long as its size is reasonable.
 
 N_TIMED, N_EPOCHS, LARGEST_DENSE = 20_000, 5, 1024
 some_rows = X_train[:N_TIMED]
@@ -119,13 +120,13 @@ for count in (64, 256, 1024, 4096, n_columns):
 # %%
 # The picture
 # -----------
-# Left what the model with the L1 penalty has learned. The rows of the table have length 1, so a coefficient is how far
-# the word alone shifts a line, where the docstring has length 1: parameters come first, examples last. Right the
-# times: those of the dense array grow with its columns, those of CSR hardly do. (What a fit does only once an epoch or
-# less, and every call of ``partial_fit``, does pass over all columns. From some 100,000 of them on that shows, if there
-# are few rows to a call.)
+# Left: coefficients of the model with the L1 penalty. The rows of the table have a norm of 1, so a coefficient is the
+# shift of the predicted position by this word alone, relative to the length of the docstring: parameters come first,
+# examples last. Right: the times. Those of the dense array grow with its columns, those of CSR hardly do. (Operations
+# that a fit does once per epoch or less, and every call of ``partial_fit``, pass over all columns. From some 100,000
+# columns on this is noticeable in calls with few rows.)
 
-# Columns that few rows have are left out of the picture.
+# The figure omits columns that are nonzero in few rows.
 words, coef = vectorizer.get_feature_names_out(), models["RMSpropRegressor, L1"].coef_
 frequent = np.flatnonzero(np.bincount(X_train.indices, minlength=n_columns) >= 300)
 by_coef = frequent[np.argsort(coef[frequent])]
@@ -136,13 +137,13 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.5), width_ratios=(1.2,
 left.barh(words[shown], coef[shown], color=np.where(coef[shown] < 0, BLUE, ORANGE))
 left.axvline(0, color="black", linewidth=0.8)
 left.set(xlabel="coefficient: shift towards the end (length of the docstring = 1)")
-left.set_title("Words of the beginning and words of the end")
+left.set_title("Words at the beginning and at the end of docstrings")
 
 for (name, found), color, marker in zip(times.items(), (BLUE, ORANGE), "os", strict=True):
     right.semilogx(list(found), list(found.values()), marker=marker, color=color, linewidth=2, label=name)
 right.set(xlabel="columns", ylabel=f"milliseconds for an epoch of {N_TIMED:,} rows")
 right.set_ylim(bottom=0)
-right.set_title("CSR costs what is in it, not its width")
+right.set_title("The time with CSR hardly depends on the number of columns")
 right.legend()
 right.grid(alpha=0.3)
 plt.show()

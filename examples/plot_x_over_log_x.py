@@ -1,11 +1,12 @@
 """
-x / log(x): the last iterate under a magnifying glass
-=====================================================
+x / log(x): the last iterate in detail
+======================================
 
-A function of one variable, x / log(x), with its minimum at e = 2.71828. We start far off, at 364, and take steps of
-0.3: once with PyTorch's other settings (decay 0.99), once with Keras's (decay 0.9), each in 32-bit and in 64-bit
-numbers. All four runs arrive after some 1000 steps. Three of them come to rest at e. The fourth is as near as any, and
-leaves again, to end on a circle of two points, 2.589 and 2.889. Why? And what helps?
+The function x / log(x) of one variable has its minimum at e = 2.71828. We start far from it, at 364, with a learning
+rate of 0.3: once with PyTorch's other settings (decay 0.99), once with Keras's (decay 0.9), each in 32-bit and in
+64-bit numbers. All four runs reach the neighbourhood of e after some 1000 steps. Three of them converge to e. The
+fourth comes as close as the others, but moves away again, and ends in a cycle of two points, 2.589 and 2.889. This
+example explains why, and what helps.
 
 Any function can be minimised in this way, by ``scipy.optimize.minimize`` with the method
 :func:`~sklearn_rmsprop.rmsprop`.
@@ -32,7 +33,7 @@ KERAS = {**TEXTBOOK, "decay_rate": 0.9, "epsilon": 1e-7}
 
 
 def path(dtype=np.float64, maxiter=1700, **options):
-    """Return where each step from 364 led to."""
+    """Return the iterates of a run that starts at 364."""
     points = []
     options = {"learning_rate": 0.3, "maxiter": maxiter, **options}
     start = np.array([364], dtype=dtype)
@@ -64,45 +65,45 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained"
 for name, x in paths.items():
     for ax in (left, right):
         ax.plot(np.arange(1, len(x) + 1), x, label=name, **STYLES[name])
-left.set(xlim=(0, 1700), ylim=(0, 364), xlabel="steps", ylabel="x", title="Straight to e, by 0.3 a step ...")
+left.set(xlim=(0, 1700), ylim=(0, 364), xlabel="steps", ylabel="x", title="All runs: 0.3 per step towards e")
 left.legend()
-right.set(xlim=(1180, 1360), ylim=(2.4, 3.05), xlabel="steps", title="... and what happens there")
+right.set(xlim=(1180, 1360), ylim=(2.4, 3.05), xlabel="steps", title="Near e, one of them oscillates")
 right.annotate("e", (1360, np.e), (5, 0), textcoords="offset points", va="center")
 plt.show()
 
 # %%
-# Why one of them leaves
-# ----------------------
-# On the way, successive gradients are alike. Their moving mean square s is the square of any one of them, and each
-# step is 0.3 long. Near e the gradient fades, s only decays, and a step multiplies the distance from e by 1 - r, where
-# r = 0.3 / (e * sqrt(s)) grows from step to step as s decays. While r is below 2, x comes nearer; once it is larger,
-# each step overshoots by more than it corrects, and x is driven away, until gradient and sqrt(s) are equal again:
-# steps of 0.3, to and fro.
+# Why one of them does not converge
+# ---------------------------------
+# On the way to e, successive gradients are nearly equal. Their moving mean square s is about the square of the last
+# one, and each step is 0.3 long. Near e the gradient becomes small, s decays, and a step multiplies the distance from e
+# by 1 - r, where r = 0.3 / (e * sqrt(s)) grows from step to step as s decays. While r is below 2, x comes closer. Once
+# r is above 2, each step overshoots by more than it corrects, and x moves away, until gradient and sqrt(s) are equal
+# again: steps of 0.3, alternately to both sides.
 #
-# The way out of this is to be at rest before r reaches 2: where the gradient is exactly 0, so is the step, however
-# large r is. In 32 bits the logarithm of the number next to e is exactly 1, and 7 digits are quickly found. In 64 bits
-# it takes 16. With a decay of 0.99 s takes its time, and they are found. With 0.9, r grows from 0.5 to 2 within some
-# 25 steps: just too few here, where x jumps to and fro over the two numbers at which the gradient is 0. From other
-# starts it may hit one of them. The last digit decides about rest or circle.
+# A run converges if the gradient is exactly 0 before r reaches 2, because then all further steps are 0, however large r
+# is. In 32 bits the logarithm of the number next to e is exactly 1, and 7 correct digits take few steps. In 64 bits 16
+# digits are necessary. With a decay of 0.99, s decays slowly enough for that. With 0.9, r grows from 0.5 to 2 within
+# some 25 steps. That is just too few here, where x jumps over the two numbers at which the gradient is 0. From other
+# starts it may hit one of them. So the last digit decides between convergence and a cycle.
 
 figure, ax = plt.subplots(figsize=(9, 5), layout="constrained")
 for name, x in paths.items():
     arrival = np.argmax(np.abs(x - np.e) < 1)
     ax.semilogy(np.abs(x[arrival:].astype(np.float64) - np.e), label=name, **STYLES[name])
 ax.set(xlim=(0, 120), xlabel="steps since x came within 1 of e", ylabel="distance from e")
-ax.set_title("With decay 0.9 the way down ends just short of the last digit")
+ax.set_title("In float64 with decay 0.9, x approaches e and moves away again")
 ax.legend(loc="center right")
 plt.show()
 
 # %%
-# Shrinking steps and averaging
-# -----------------------------
-# Nobody should have to rely on digits. A circle is as wide as a step, so what helps is to make the steps shrink:
-# ``schedule="linear"`` and ``"cosine"`` narrow it to nothing by the end of ``maxiter`` steps, ``"invsqrt"`` slowly and
-# without asking for the end. (They start with steps of 1 here, as 364 is a long way for steps that shrink.) Averaging
-# finds the middle of the circle. Of a wide circle that is not quite e: x / log(x) is steeper on the left of e, where
-# the circle is therefore nearer (0.13 against 0.17). Averages of narrowing circles do better than either alone. But an
-# average needs time to forget a way as long as this one.
+# A decaying step size, and averaging
+# -----------------------------------
+# Convergence should not depend on the last digit. The cycle is as wide as a step, so the remedy is to reduce the step
+# size: ``schedule="linear"`` and ``"cosine"`` reduce it to 0 at the end of ``maxiter`` steps, ``"invsqrt"`` reduces it
+# slowly and does not need to know the end. (They start with steps of 1 here, because the start is far from e.) The
+# average is the middle of the cycle. For a wide cycle that is not quite e: x / log(x) is steeper on the left of e, so
+# the left point of the cycle is closer to e (0.13 against 0.17). An average with a decaying step size is better than
+# either alone. But the average needs many steps until the way from the start has little weight.
 
 settings = {
     "constant": {},
@@ -121,10 +122,10 @@ for (name, options), color in zip(settings.items(), COLORS, strict=True):
     if "average" in name:
         ax.semilogy(distance, "--", color=color, label=name, linewidth=2)
     else:
-        # The two points of a circle are not at the same distance: the wider one.
+        # The two points of the cycle are not at the same distance from e: take the larger one.
         ax.semilogy(np.maximum(distance[1:], distance[:-1]), color=color, label=name, linewidth=2)
     print(f"{name:<18} {distance[-1]:.0e} from e")
 ax.set(xlim=(1300, N_STEPS), ylim=(1e-3, 10), xlabel="steps", ylabel="distance from e")
-ax.set_title("Steps that shrink narrow the circle, averaging finds its middle")
+ax.set_title("A decaying step size narrows the cycle, the average is its middle")
 ax.legend(loc="upper right", ncols=2)
 plt.show()

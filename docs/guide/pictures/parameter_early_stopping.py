@@ -15,9 +15,7 @@ model = RMSpropRegressor(
 model.fit(X, y)
 epochs = model.n_iter_ / len(model.loss_curve_) * np.arange(1, len(model.loss_curve_) + 1)
 best = np.argmax(model.validation_scores_)
-figure, axes = panels(
-    "early_stopping: report the model with the best validation score", 1, 2, height=3.5, sharex=True
-)
+figure, axes = panels("early_stopping: report the model with the best validation score", 1, 2, height=3.5, sharex=True)
 axes[0].plot(epochs, 2 * np.array(model.loss_curve_) / np.var(y), color=ORANGE)
 axes[0].set(title="training rows: the loss always falls", xlabel="epochs", ylabel="loss (variance of y = 1)")
 axes[1].plot(epochs, model.validation_scores_, color=BLUE)

@@ -10,15 +10,11 @@ from sklearn_rmsprop import RMSpropRegressor
 
 X, y = load_diabetes(return_X_y=True)
 model = RMSpropRegressor(max_iter=100, tol=None, random_state=0)
-figure, (errors, rows, rates) = panels(
-    "scikit-learn's displays: errors, more rows, learning rates", 1, 3, height=3.8
-)
+figure, (errors, rows, rates) = panels("scikit-learn's displays: errors, more rows, learning rates", 1, 3, height=3.8)
 
 predicted = cross_val_predict(model, X, y)
 PredictionErrorDisplay.from_predictions(y, predicted, ax=errors, scatter_kwargs={"s": 8, "alpha": 0.5, "color": BLUE})
-errors.set(
-    title="PredictionErrorDisplay:\nerrors up to 150", xlabel="predicted", ylabel="true value - predicted"
-)
+errors.set(title="PredictionErrorDisplay:\nerrors up to 150", xlabel="predicted", ylabel="true value - predicted")
 
 shuffled = {"shuffle": True, "random_state": 0}
 LearningCurveDisplay.from_estimator(
