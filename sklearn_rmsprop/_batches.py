@@ -24,7 +24,8 @@ VALUES_AT_ONCE = 1 << 18
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 
 # Up to so many rows are all in one batch, where exact gradients suit the fit (`Settings.suits_exact_gradients`) and
-# there are no more columns than rows: within 1000 steps they lead to the optimum; batches of 32 leave some of the loss.
+# there are no more columns than rows: within 1000 steps they reach the optimum; with batches of 32 an excess loss
+# remains.
 MOST_IN_ONE_BATCH = 500
 
 

@@ -66,7 +66,7 @@ class Common:
 
 @dataclass(frozen=True)
 class Round:
-    """What all blocks have in common in a round: the state to start from, and how to go on."""
+    """What all blocks have in common in a round: the state to start from, and how to continue."""
 
     state: State
     n_steps: int

@@ -1,4 +1,4 @@
-"""Whether a fitted model is one that its rows do not determine, or has learned by heart, or hardly could learn from."""
+"""Whether rows do not determine a fitted model, whether it overfits, and whether `delta` leaves gradients to fit."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ from sklearn_rmsprop._statistics import (
 # the target's mean: fits with an R2 below -0.5 had 1.2 to 98, those with an R2 above it up to 1.
 ARBITRARY_SPREAD = 1.0
 
-# A sparse model of many columns without a penalty is said to have learned rows by heart if its errors on new rows cost
-# this share more of the target's variance. Measured on data with 1 to 30 entries a row: at an estimate of 0.08 it
+# A sparse model of many columns without a penalty counts as overfitted ("learned by heart") if its errors on new rows
+# cost this share more of the target's variance. Measured on data with 1 to 30 entries a row: at an estimate of 0.08 it
 # predicts new rows 0.01 of R2 worse than Ridge, at 0.14 (words of docstrings) 0.1, at 0.25 0.3.
 LEARNED_BY_HEART, MANY_COLUMNS = 0.1, 100
 

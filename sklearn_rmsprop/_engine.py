@@ -177,7 +177,7 @@ def run(
 ) -> tuple[State, np.ndarray]:
     """Run some steps, or whole epochs, and evaluate the loss.
 
-    Steps go on in the current epoch of the problem's rows, where the last run ended.
+    Steps continue in the current epoch of the problem's rows, where the last run ended.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a fitted estimator holds: how attributes are set, stored and loaded, predict, and let training go on."""
+"""What a fitted estimator holds: how attributes are set, stored and loaded, predict, and continue training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ STORAGE_FORMAT = 2
 class FittedModel(ScikitLearnMethods):
     """Mixin of the estimator with all that reads and writes the fitted attributes.
 
-    Besides the public ones these are `_state` and `_coordinates`, from which training goes on, `_flat`, whether
+    Besides the public ones these are `_state` and `_coordinates`, from which training continues, `_flat`, whether
     `coef_` is one-dimensional, `_set_coefficients`, the fingerprint of `coef_` and `intercept_` as they were set, and
     `_statistics`, those of all rows so far while `partial_fit` still waits for more to make a basis of.
     """
@@ -109,8 +109,8 @@ class FittedModel(ScikitLearnMethods):
         self._set_coefficients = self._fingerprint(self._state)
 
     def _to_go_on_from(self) -> tuple[State, Coordinates]:
-        """State and coordinates that training goes on from; the state is moved to `coef_` and `intercept_` if the user
-        has changed these.
+        """State and coordinates from which training continues; the state is moved to `coef_` and `intercept_` if the
+        user has changed these.
 
         Raises
         ------

@@ -72,7 +72,7 @@ def rmsprop(
 
     jac : callable, default=None
         ``jac(x, *args)``, the gradient, of shape (n,). None: forward differences, in float64, which cost n + 1 calls of
-        `fun` a step. `minimize` takes True as well, and turns what else it accepts into None.
+        `fun` a step. `minimize` also accepts True, and replaces its other values (such as "2-point") by None.
 
     callback : callable, default=None
         Called after each step as ``callback(x)``, or as ``callback(intermediate_result=...)`` with an `OptimizeResult`
@@ -80,7 +80,7 @@ def rmsprop(
         `x` is the average so far. Raising `StopIteration` ends the run there.
 
     tol : float or None, default=None
-        The run ends when no component of the gradient at the point to be returned exceeds `tol` in size (as with `gtol`
+        The run ends when no component of the gradient at the point to be returned exceeds `tol` in magnitude (as `gtol`
         in BFGS). This is checked before the first step, after every 100 steps and after the last; `maxiter` steps
         without success are then a failure. None makes exactly `maxiter` steps and calls that a success.
 

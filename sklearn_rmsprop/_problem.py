@@ -111,9 +111,9 @@ class Problem:
         return float(losses @ self.objective.loss_unit(self.coordinates.y_unit)) / len(losses)
 
     def of_targets(self, targets: np.ndarray) -> "Problem":
-        """The problem of some of the targets, whose steps go on in the same epoch and order of the rows.
+        """The problem of some of the targets, whose steps continue in the same epoch and order of the rows.
 
-        The state to go on from is `State.of_targets` of that in which the steps so far have ended.
+        Its first state is `State.of_targets` of the state after the last step.
         """
         problem = make_problem(
             self.data.of_targets(targets),

@@ -65,18 +65,17 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         - "epsilon_insensitive": by how much \|e\| exceeds `delta`, or 0;
         - "squared_epsilon_insensitive": half the square of that.
 
-        The losses that grow linearly are robust: the derivative at one row is at most 1 ("huber": `delta`).
-        Those with a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: when the objective no
-        longer improves, and at 0.3, 0.475, 0.65 and 0.825 of `max_iter` at the latest, `fit` goes on with 0.3 times the
-        step size, four times, before it stops. The step size also follows the objective's share of the null loss (the
-        loss of the best constant) where that is below a half. With ``tol=None`` both hold for "invsqrt" as `schedule`
-        only.
+        The losses that grow linearly are robust: the derivative at one row is at most 1 ("huber": `delta`). Those with
+        a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: `fit` multiplies the step size by
+        0.3, four times, before it stops. It does so when the objective no longer improves, and at 0.3, 0.475, 0.65 and
+        0.825 of `max_iter` at the latest. The step size also follows the objective's share of the null loss (the loss
+        of the best constant) where that is below a half. With ``tol=None`` both hold for "invsqrt" as `schedule` only.
 
     learning_rate : float, default=0.2
-        Size of a step, in (0, inf). With `standardize`: by how many standard deviations of the target the first steps
-        move the prediction of a typical row, whatever the number of columns and their units. Without: by how much they
-        move each coefficient. Larger values converge faster at first and oscillate more widely. Ignored where
-        `schedule` is a callable, whose step sizes are in the same units.
+        Size of a step, in (0, inf). With `standardize`, the first steps change the prediction of a typical row by about
+        this many standard deviations of the target, whatever the number of columns and their units. Without, they
+        change each coefficient by about this much. Larger values converge faster at first and oscillate more widely.
+        Ignored where `schedule` is a callable, whose step sizes are in the same units.
 
     decay_rate : float or "auto", default="auto"
         Decay of the moving average of squared gradients. "auto" is 1 - 0.9 / t in step t [3]_: an average over all
@@ -115,10 +114,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     batch_size : int, "auto" or None, default="auto"
         Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": in
         `fit` all rows of dense data, if there are at most 500 and no fewer than columns, the loss is not robust,
-        `whiten="auto"` may whiten, and `max_iter` such steps can lead to the optimum. Otherwise 32, or with more than
+        `whiten="auto"` may whiten, and `max_iter` such steps can reach the optimum. Otherwise 32, or with more than
         50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of outlying norm (more
         than 4 times the root mean square, times the root of the weight) are then in every batch, weighted so that the
-        gradient stays unbiased: in one batch an epoch, such a row would be a shock.
+        gradient stays unbiased: in one batch per epoch only, the gradient of such a row would be too large for a step.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
@@ -198,7 +197,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     warm_start : bool, default=False
         Let `fit` start from the coefficients of the last fit instead of zero. Step count and moving averages start
-        anew; to go on with those, use `partial_fit`.
+        anew; to continue with those, use `partial_fit`.
 
     verbose : int, default=0
         1 or more prints a table with a line for each evaluation, and at least one for each epoch, and why the fit
@@ -208,7 +207,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients; two-dimensional if `y` was. May be assigned, like `intercept_`: `partial_fit` goes on from there.
+        Coefficients; two-dimensional if `y` was. May be assigned, like `intercept_`: `partial_fit` continues from
+        there.
 
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept.
@@ -459,16 +459,16 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         return self
 
     def partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn from these rows in one pass, going on from where the last call ended.
+        """Train on these rows in one pass, and continue from the state after the last call.
 
-        The optimizer's state, the step count and the average go on from call to call, and from `fit`. The first call
-        (or `fit`) also sets the units of `standardize` and of the weights: it should see typical rows, not just a few.
+        The optimizer's state, the step count and the average carry over from call to call, and from `fit`. The first
+        call (or `fit`) also sets the units of `standardize` and of the weights, so it should have many typical rows.
         Columns and targets that are constant in it get their units from the first call in which they vary.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to learn from; never changed. Converted to the type of the first call's `X`.
+            Training rows; never changed. Converted to the type of the first call's `X`.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Target values.

@@ -12,8 +12,8 @@ from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._update import UpdateRule
 from sklearn_rmsprop._whitening import MOST_COLUMNS
 
-# The steps of a fit must be able to lead so far, in units of a row's prediction. The optimum is about one unit away; a
-# fit that may go on for 20 has converged to many digits, while with 5 it had not.
+# The sum of the step sizes of a fit must be at least this, in units of a row's prediction. The distance of the optimum
+# is about one unit. Fits with a sum of 20 had converged to many digits, fits with a sum of 5 had not.
 FARTHEST_OPTIMUM = 20.0
 
 
@@ -62,10 +62,10 @@ class Settings:
         return self.whiten is True or data.X.shape[1] <= MOST_COLUMNS
 
     def suits_exact_gradients(self, data: TrainingData) -> bool:
-        """Whether a fit of few rows should rather make few exact steps than many noisy ones.
+        """Whether a fit of few rows should make few exact steps instead of many noisy ones.
 
-        It does not with correlated columns that are not whitened, nor with a loss that grows linearly: then the optimum
-        takes more steps. Nor if `max_iter` steps, one an epoch, could not lead there.
+        It should not with correlated columns that are not whitened, nor with a loss that grows linearly: then the
+        optimum takes more steps. Nor if `max_iter` steps, one per epoch, cannot reach the optimum.
         """
         if self.objective.kind.robust or callable(self.rule.schedule):
             return False

@@ -69,7 +69,7 @@ class State:
     generator : state of the random number generator
     t : steps done
     decay_product : product of all decays so far; 0 without bias correction
-    forgotten : number of first steps that the average does not count
+    forgotten : number of the first steps that are not in the step count of the average
     """
 
     coef: np.ndarray
@@ -192,7 +192,7 @@ class State:
         return replace(self, coef=coef, scaled_deviation=average - coef, deviation_scale=1.0)
 
     def at_point(self, point: np.ndarray) -> "State":
-        """The state with both the current and the averaged iterate at `point`; all else goes on.
+        """The state with both the current and the averaged iterate at `point`; nothing else changes.
 
         With an L1 penalty the offset of a coefficient that is not zero is the threshold, with the coefficient's sign:
         with another offset the next step would move it, even without a gradient.
@@ -208,7 +208,7 @@ class State:
         )
 
     def restarted_at(self, coef: np.ndarray, average: np.ndarray, *, dtype: np.dtype) -> "State":
-        """The state at these iterates, in other coordinates: moving averages start anew, the step count goes on.
+        """The state at these iterates, in other coordinates: moving averages start anew, the step count continues.
 
         They are corrected for that start even without `bias_correction`: by now a step would be far too long.
         """
@@ -224,7 +224,7 @@ class State:
         )
 
     def forgetting(self, share: float) -> "State":
-        """Let the average go on as if only this share of the steps so far had been done: it forgets them sooner."""
+        """Multiply the step count of the average by `share`, which gives less weight to the iterates so far."""
         return replace(self, forgotten=self.t - int(share * (self.t - self.forgotten)))
 
     def without_unused(self, *, momentum: float, centered: bool) -> "State":
@@ -303,7 +303,7 @@ class State:
         result.generator = states[0].generator.copy()
         for name in ("t", "forgotten"):
             setattr(result, name, round(sum(p * getattr(s, name) for p, s in zip(shares, states, strict=True))))
-        # States may have done different numbers of steps: what `reported` looks at is the share of them.
+        # States may have done different numbers of steps: `reported` uses `active` relative to `t`.
         active = [np.floor(s.active * (result.t / max(s.t, 1))) for s in states if s.active is not None]
         result.active = np.max(active, axis=0) if active else None
         result.decay_product = sum(p * s.decay_product for p, s in zip(shares, states, strict=True))

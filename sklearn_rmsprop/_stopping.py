@@ -24,12 +24,11 @@ IN_WORDS: dict[Reason | None, str] = {
     "max_iter": "max_iter is reached",
 }
 
-# The gradient of a loss with a kink does not vanish at the optimum: the iterates oscillate around it as widely as the
-# steps are long, and their average is off to one side. So a fit with such a loss goes through stages: when its loss has
-# ceased to improve, it goes on with REDUCTION times the step size, and the average counts only that share of the steps
-# so far; N_REDUCTIONS times in all. Measured (docs/kernel_notes.md): four reductions by about half a decade take the
-# step size to 1 %; 0.5 six times needs more epochs, 0.1 twice leaves a larger excess loss, and more reductions gain
-# little.
+# The gradient of a kinked loss does not vanish at the optimum: the width of the oscillation of the iterates is that of
+# a step, and their average is biased. So a fit with such a loss has stages: when its loss no longer falls, the fit
+# continues with REDUCTION times the step size, and the step count of the average is multiplied by REDUCTION;
+# N_REDUCTIONS times in all. Measured (docs/kernel_notes.md): four reductions by about half a decade take the step size
+# to 1 %; 0.5 six times needs more epochs, 0.1 twice leaves a larger excess loss, and more reductions gain little.
 REDUCTION, N_REDUCTIONS = 0.3, 4
 
 # The excess loss that the oscillation causes falls slowly with the step size, like 1 / sqrt(t): with an extreme
@@ -83,13 +82,13 @@ class Stopping:
     Parameters
     ----------
     threshold : (n_targets,) array or None
-        An improvement smaller than this does not count. None: go on for `max_iter` epochs.
+        An improvement smaller than this does not count. None: the fit runs for `max_iter` epochs.
     n_iter_no_change : int
         Successive evaluations without improvement after which the fit has converged.
     max_iter : int
         Epochs allowed.
     n_reductions : int
-        How often to go on with smaller steps before the fit counts as converged. If it is above 0, the step sizes
+        How often to reduce the step size before the fit counts as converged. If it is above 0, the step sizes
         also follow the share of the null loss that is unexplained.
     null_loss : (n_targets,) array or None
         The loss of the best constant, for `n_reductions` above 0. None: the steps do not follow that share.

@@ -14,7 +14,8 @@ from sklearn_rmsprop._statistics import Statistics
 
 # Origin and unit of a column or target are those of the first call. If the mean of a later call lies more than so many
 # units from the origin, or its unit is so many times as large or as small, the first call was not typical. Measured:
-# origins 10 units off left an excess loss of 0.1 after three passes over the rows, units 100 times off one of 1e-4.
+# with origins wrong by 10 units the excess loss is 0.1 after three passes over the rows, with units wrong by a factor
+# of 100 it is 1e-4.
 FARTHEST_ORIGIN, MOST_DIFFERENT_UNIT = 5.0, 100.0
 
 # A call of fewer rows says too little about either.
@@ -64,8 +65,8 @@ def next_coordinates(
         points = [new.from_user(*coordinates.to_user(p.astype(np.float64))) for p in (state.coef, state.average)]
         if is_corrected:
             for point in points:
-                # where the mean of the rows is predicted to have their mean target: from hundreds of units away, the
-                # steps of a long stream would not lead there
+                # where the prediction for the mean of the rows is the mean of the targets: from hundreds of units
+                # away, the short steps late in a stream would not reach it
                 point[-1] = 0
         state = state.restarted_at(*points, dtype=new.dtype(state.coef.dtype))
     elif settings.standardize:

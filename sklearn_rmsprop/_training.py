@@ -89,9 +89,9 @@ def train(
 ) -> tuple[State, History, Reason | None]:
     """Train until the stopping rule ends it.
 
-    On small data the rule looks at the loss only after several epochs. With ``tol=None`` the loss is evaluated after
-    each of them all the same; and for a monitor that watches, by steps that are then done once more without a pause,
-    because pauses round sparse columns anew, and a fit must not depend on who watches it.
+    On small data the rule uses the loss only after several epochs. With ``tol=None`` the loss is evaluated after each
+    of them nevertheless. For a monitor it is evaluated after each epoch too, and the steps are then repeated without a
+    pause: pauses cause additional rounding of sparse columns, and a fit must not depend on its monitor.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def train(
 
 
 def watch(run: Run, n_steps: int, rate_factor: float | np.ndarray, monitor: Monitor) -> bool:
-    """Let a run go on, and the monitor see it: return whether this asks to stop."""
+    """Continue a run, and report it to the monitor: return whether the monitor asks to stop."""
     monitor.begin_evaluation()
     run.go_on(n_steps, rate_factor)
     return monitor.end_evaluation(run.history, run.reached)

@@ -1,8 +1,8 @@
 """Whitened coordinates: a basis in which the columns of X are uncorrelated.
 
-RMSprop scales each coordinate by itself, so it does not see correlation: in a narrow valley that runs across the axes
-it needs very many steps. In the eigenbasis of the columns' correlation matrix, with directions scaled to variance 1,
-there is no such valley. (SOAP, Vyas et al. 2024, does the same to the layers of neural networks.)
+RMSprop scales each coordinate separately and does not take correlation into account: in a narrow valley at an angle to
+the axes it needs very many steps. In the eigenbasis of the columns' correlation matrix, with directions scaled to
+variance 1, there is no such valley. (SOAP, Vyas et al. 2024, does the same to the layers of neural networks.)
 """
 
 from dataclasses import replace
