@@ -15,11 +15,11 @@ figure, axes = panels(
     sharey=True,
 )
 axes = axes.ravel()
-for ax, rate in zip(axes, (1e-4, 0.01, 0.1, 1), strict=True):
+for ax, rate in zip(axes, (1e-4, 0.01, 0.2, 1), strict=True):
     for average, color, name in ((False, ORANGE, "last iterate"), (True, BLUE, "average")):
         model = RMSpropRegressor(learning_rate=rate, average=average, random_state=0)
         ax.semilogy(range(1, 31), follow(model, x[:, None], y, 30), color=color, label=name)
-    ax.set(title=f"{rate:g}{' (default)' if rate == 0.1 else ''}", ylim=(1e-10, 3))
+    ax.set(title=f"{rate:g}{' (default)' if rate == 0.2 else ''}", ylim=(1e-10, 3))
 for ax in axes[::2]:
     ax.set_ylabel("excess loss")
 axes[0].legend(loc="lower left")

@@ -9,7 +9,7 @@ from sklearn_rmsprop import RMSpropRegressor
 X, y = diamonds[["carat"]].to_numpy(), diamonds["price"].to_numpy(dtype=float)
 best = np.polyfit(X[:, 0], y, 1)[0]
 figure, axes = panels(
-    "standardize: without it, steps of 0.1 dollars are too short for 7756", 1, 2, height=3.4, sharey=True
+    "standardize: without it, steps of 0.2 dollars are too short for 7756", 1, 2, height=3.4, sharey=True
 )
 for ax, standardize, color in zip(axes, (True, False), (BLUE, RED), strict=True):
     model = RMSpropRegressor(standardize=standardize, random_state=0)
