@@ -15,6 +15,7 @@ from record_models import MODELS
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop._kernel._memory import fingerprint
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -253,6 +254,20 @@ def test_training_goes_on_from_changed_coefficients(stream, change):
         model.partial_fit(rows[:1], y[:1])
     change(model)
     assert_goes_on_from(model, model.coef_.copy(), np.copy(model.intercept_), rows, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fingerprints_tell_arrays_apart_that_differ_in_a_pattern(dtype):
+    """Signs, rows and scales: sums of bits that are mixed too little are equal for some of these."""
+    for seed in range(300):
+        array = np.random.default_rng(seed).normal(size=(2, 20)).astype(dtype)
+        others = [array * scale for scale in (-1, 2, 0.5)] + [array[::-1].copy(), array[:, ::-1].copy()]
+        for columns in (slice(2), slice(4), slice(None, None, 2)):
+            flipped = array.copy()
+            flipped[:, columns] *= -1
+            others.append(flipped)
+        assert fingerprint(array) not in [fingerprint(other) for other in others]
+        assert fingerprint(array) == fingerprint(array.copy())
 
 
 def test_a_model_moved_to_the_end_of_another_continues_like_it():
