@@ -109,14 +109,13 @@ def wide(n_rows, n_columns, container, dtype=np.float64):
     return (container(X[:n_rows]), y[:n_rows]), (container(X[n_rows:]), y[n_rows:])
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    ("container", "n_rows", "n_columns"),
+    ("container", "n_rows", "n_columns", "dtype"),
     [
-        (np.asarray, 300, 1000),
-        (np.asarray, 100, 1000),
-        (sparse.csr_matrix, 300, 1000),
-        (sparse.csr_matrix, 150, 2000),
+        (np.asarray, 300, 1000, np.float32),
+        (np.asarray, 100, 1000, np.float64),
+        (sparse.csr_matrix, 300, 1000, np.float64),
+        (sparse.csr_matrix, 150, 2000, np.float32),
     ],
 )
 def test_more_columns_than_rows_give_nearly_the_least_norm_solution(container, n_rows, n_columns, dtype):

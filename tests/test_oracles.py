@@ -40,8 +40,7 @@ def problem(kind, weighted, **options):
 
 @every_loss
 @every_penalty
-@dense_and_sparse
-@weights_or_not
+@pytest.mark.parametrize(("kind", "weighted"), [("dense", True), ("sparse", False)])
 def test_minimum_is_confirmed_from_below_and_by_another_solver(loss, penalty, kind, weighted):
     X, y, options = problem(kind, weighted, loss=loss, penalty=penalty)
     value, coef, intercept = oracles.minimum(X, y, **options)

@@ -54,7 +54,7 @@ ctypedef fused Bits:
 
 
 def _mixed_sum(const Bits[::1] words):
-    """The sum of all words, mixed with numbers of their places by the last steps of SplitMix64 (Steele et al., 2014)."""
+    """The sum of all words, mixed with numbers of their places by SplitMix64's last steps (Steele et al., 2014)."""
     cdef uint64_t total = <uint64_t>words.shape[0], word
     cdef Py_ssize_t i
     with nogil:
