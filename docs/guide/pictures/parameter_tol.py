@@ -1,4 +1,4 @@
-"""tol and n_iter_no_change: where fits of the diabetes data stop, along iterates that all of them share (batches of 32)."""
+"""tol and n_iter_no_change: where fits of the diabetes data stop, along iterates that they share (batches of 32)."""
 
 from loops import follow
 from sklearn.datasets import load_diabetes
