@@ -48,3 +48,13 @@ CONFIGURATIONS: dict[str, dict] = {
     "l1": {"penalty": "l1", "alpha": 0.01},
     "elasticnet with momentum": {"penalty": "elasticnet", "alpha": 0.01, "momentum": 0.5},
 }
+
+# Every loss, with a value for the parameter that it has.
+LOSSES = {
+    "squared_error": {},
+    "absolute_error": {},
+    "huber": {"delta": 1.0},
+    "quantile": {"quantile": 0.8},
+    "epsilon_insensitive": {"delta": 0.5},
+    "squared_epsilon_insensitive": {"delta": 0.5},
+}

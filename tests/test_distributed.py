@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import oracles
 import pytest
+from configurations import LOSSES
 from engine_setup import assert_same, settings_of
 from plain_cluster import PicklingCluster, PlainCluster, fit_blocks, problem_of_partitions, split
 from scipy import sparse
@@ -16,15 +17,6 @@ from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._partitions import validate_partition
 from sklearn_rmsprop._rounds import check_for_rounds
 from sklearn_rmsprop._statistics import count_nonzero_rows, visit_probability
-
-LOSSES = {
-    "squared_error": {},
-    "absolute_error": {},
-    "huber": {"delta": 1.0},
-    "quantile": {"quantile": 0.8},
-    "epsilon_insensitive": {"delta": 0.5},
-    "squared_epsilon_insensitive": {"delta": 0.5},
-}
 
 
 def linear(n_rows=12_000, n_features=6, seed=0):

@@ -3,21 +3,13 @@
 import numpy as np
 import oracles
 import pytest
+from configurations import LOSSES
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
 
 # Of what is explainable; fits of the same numbers near zero end with an excess loss of up to 1e-4.
 EXCESS = 1e-3
-
-LOSSES = {
-    "squared_error": {},
-    "absolute_error": {},
-    "huber": {"delta": 1.0},
-    "quantile": {"quantile": 0.8},
-    "epsilon_insensitive": {"delta": 0.5},
-    "squared_epsilon_insensitive": {"delta": 0.5},
-}
 
 
 def excess_loss(model, X, y, *, rows=None, target=0, loss="squared_error", **parameter):
