@@ -69,12 +69,12 @@ def make_batches(
     with_target : bool
         Whether the norm of a row includes its target: with a robust loss, no target outweighs others.
     exact : bool
-        Whether exact gradients suit the fit.
+        Whether exact gradients suit the fit. Not for the rows of one call of many: their number must not matter.
     in_stream : bool
         Whether these are the rows of one call of many.
     """
     n_rows, n_features = len(data.rows), data.X.shape[1]
-    if batch_size == "auto" and exact and not in_stream and n_features <= n_rows <= MOST_IN_ONE_BATCH:
+    if batch_size == "auto" and exact and n_features <= n_rows <= MOST_IN_ONE_BATCH:
         batch_size = None
     size = size_of_batch(batch_size, coordinates, n_rows, in_stream=in_stream)
     if not isinstance(batch_size, str):

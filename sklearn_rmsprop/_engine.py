@@ -124,7 +124,7 @@ def pose(
     `in_stream`: whether these are the rows of one call of many. `batches`: those to make of the rows; None makes them
     as `settings.batch_size` says.
     """
-    exact = settings.suits_exact_gradients(data)
+    exact = batches is None and not in_stream and settings.suits_exact_gradients(data)
     data = data_for_kernel(data, coordinates)
     if batches is None:
         batches = make_batches(

@@ -24,7 +24,13 @@ FEWEST_ROWS_TO_COMPARE = 10
 
 def first_coordinates(data: TrainingData, settings: Settings) -> tuple[Coordinates, Statistics | None]:
     """The coordinates for a stream, and the statistics of its rows if more of them are needed for a basis."""
-    statistics = measure(data, settings)
+    return coordinates_from(measure(data, settings), data, settings)
+
+
+def coordinates_from(
+    statistics: Statistics, data: TrainingData, settings: Settings
+) -> tuple[Coordinates, Statistics | None]:
+    """The coordinates for rows with these statistics, and the statistics if more rows are needed for a basis."""
     if statistics.x_correlation is None or enough_rows(statistics):
         return coordinates_of(statistics, data, settings), None
     return coordinates_of(replace(statistics, x_correlation=None), data, settings), statistics
@@ -83,11 +89,11 @@ def corrected(
     """
     if len(data.rows) < FEWEST_ROWS_TO_COMPARE:
         return coordinates, statistics
-    fresh, of_these_rows = first_coordinates(data, settings)
-    varies = varying_columns(measure(data, replace(settings, whiten=False)))
+    latest = measure(data, settings)
+    fresh, of_these_rows = coordinates_from(latest, data, settings)
     targets = ~fresh.is_constant_target()
     targets &= differ(coordinates.y_mean, fresh.y_mean, coordinates.y_unit, fresh.y_unit)
-    columns = varies & differ(coordinates.x_mean, fresh.x_mean, coordinates.x_unit, fresh.x_unit)
+    columns = varying_columns(latest) & differ(coordinates.x_mean, fresh.x_mean, coordinates.x_unit, fresh.x_unit)
     if not (columns.any() or targets.any()):
         return coordinates, statistics
     if coordinates.basis is not None or (coordinates.x_mean is None) != (fresh.x_mean is None):
