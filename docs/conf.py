@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from importlib.metadata import files as installed_files
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -26,10 +27,16 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "gallery_look",
     "markdown_plot",
+    "page_descriptions",
 ]
 # Pages of examples that have been renamed or removed since the last build.
-stale = [page for page in DOCS.glob("gallery/plot_*.rst") if not (DOCS / f"../examples/{page.stem}.py").exists()]
+stale = [
+    page
+    for page in DOCS.glob("gallery/plot_*.rst")
+    if not (DOCS / f"../examples/{page.stem}.py").exists()
+]
 exclude_patterns = ["_build", *(page.relative_to(DOCS).as_posix() for page in stale)]
 templates_path = ["_templates"]
 highlight_language = "none"  # of indented blocks: formulas and commands
@@ -38,6 +45,14 @@ default_role = "literal"  # `this` in docstrings
 # Markdown
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+
+# Formulas, without the reader's network: one file, copied from a package, that draws them without fonts
+MATHJAX = next(
+    file
+    for file in installed_files("sphinx-mathjax-offline")
+    if file.name == "tex-svg.js"
+).locate()
+mathjax_path = MATHJAX.name
 
 # The reference, from docstrings
 autosummary_generate = True
@@ -62,6 +77,7 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_rmsprop",),
     "backreferences_dir": "generated/backreferences",
     "image_scrapers": ("matplotlib",),
+    "reset_modules": ("matplotlib", "gallery_look.reset"),
     "abort_on_example_error": True,
     "parallel": True,  # as many processes as sphinx-build's --jobs
     "write_computation_times": False,
@@ -70,7 +86,9 @@ sphinx_gallery_conf = {
     "capture_repr": (),
 }
 
-# Pictures of the guide
+# Pictures of the guide; site.css adapts transparent ones to the dark theme
+plot_rcparams = {"savefig.transparent": True}
+plot_apply_rcparams = True
 plot_include_source = False
 plot_html_show_source_link = False
 plot_html_show_formats = False
@@ -79,10 +97,13 @@ plot_formats = [("png", 120)]
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-rmsprop"
 html_sidebars = {"*": []}  # only the pages in folders have neighbours to list
-html_static_path = ["_static"]
+html_static_path = ["_static", str(MATHJAX)]
 html_css_files = ["site.css"]
+html_js_files = [("tables.js", {"defer": "defer"})]
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_theme_options = {
     "header_links_before_dropdown": 4,
     "show_toc_level": 2,
@@ -108,7 +129,9 @@ def link_from_docs(match):
 def relink(app, path, page, content):
     """Let the links of CHANGELOG.md and CONTRIBUTING.md, which are written for the root, work in the pages of them."""
     if path.parent == Path(".."):
-        content[0] = re.sub(r"\]\((?!https?:|#)(?P<target>[^)#]+)", link_from_docs, content[0])
+        content[0] = re.sub(
+            r"\]\((?!https?:|#)(?P<target>[^)#]+)", link_from_docs, content[0]
+        )
 
 
 def setup(app):

@@ -25,8 +25,12 @@ class MarkdownPlot(PlotDirective):
     def run(self):
         """Return the images, and errors of the script."""
         if "alt" not in self.options:
-            raise self.error("A picture needs :alt:, a text for those who cannot see it.")
-        self.options["alt"] = " ".join([self.options["alt"], *(line.strip() for line in self.content)])
+            raise self.error(
+                "A picture needs :alt:, a text for those who cannot see it."
+            )
+        self.options["alt"] = " ".join(
+            [self.options["alt"], *(line.strip() for line in self.content)]
+        )
         self.content = StringList()
         lines = []
         self.state_machine.insert_input = lambda page, source: lines.extend(page)
