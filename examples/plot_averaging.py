@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_rmsprop import RMSpropRegressor
 
-# The weight is centred, so that the intercept is the price of a diamond of average weight.
+# The weight is centred: the intercept is the price of a diamond of average weight.
 carat = diamonds[["carat"]].to_numpy(dtype=float)
 X = carat - carat.mean()
 y = diamonds["price"].to_numpy(dtype=float)
@@ -25,13 +25,17 @@ exact = LinearRegression().fit(X, y)
 def path(n_epochs, random_state, **options):
     """Return (slope, intercept) after each of `n_epochs` passes over all rows."""
     model = RMSpropRegressor(random_state=random_state, **options)
-    return np.array([(*model.partial_fit(X, y).coef_, model.intercept_) for _ in range(n_epochs)])
+    return np.array(
+        [(*model.partial_fit(X, y).coef_, model.intercept_) for _ in range(n_epochs)]
+    )
 
 
 def excess_loss(slope, intercept):
-    """Mean squared error above that of least squares, divided by the variance of the price."""
+    """Mean squared error above least squares, divided by the variance of the price."""
     # X has the mean 0, so the losses due to the errors of slope and intercept add up.
-    return ((slope - exact.coef_[0]) ** 2 * X.var() + (intercept - exact.intercept_) ** 2) / y.var()
+    return (
+        (slope - exact.coef_[0]) ** 2 * X.var() + (intercept - exact.intercept_) ** 2
+    ) / y.var()
 
 
 # %%
@@ -46,9 +50,15 @@ BLUE, ORANGE = "#0072b2", "#d55e00"
 
 figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
 epochs = np.arange(1, N_EPOCHS + 1)
-for published, average, color in (("last iterate", False, ORANGE), ("average", True, BLUE)):
+for published, average, color in (
+    ("last iterate", False, ORANGE),
+    ("average", True, BLUE),
+):
     for schedule, style in (("constant", "-"), ("invsqrt", "--")):
-        paths = [path(N_EPOCHS, seed, average=average, schedule=schedule) for seed in range(N_SEEDS)]
+        paths = [
+            path(N_EPOCHS, seed, average=average, schedule=schedule)
+            for seed in range(N_SEEDS)
+        ]
         loss = np.median([excess_loss(*path.T) for path in paths], axis=0)
         ax.loglog(epochs, loss, style, color=color, linewidth=2)
         ax.annotate(
@@ -59,9 +69,17 @@ for published, average, color in (("last iterate", False, ORANGE), ("average", T
             color=color,
             va="bottom" if schedule == "constant" else "top",
         )
-        print(f"{published}, {schedule}: median of the second half {np.median(loss[N_EPOCHS // 2 :]):.0e}")
-ax.set(xlabel="epochs", ylabel="excess loss (variance of the price = 1)", xlim=(1, N_EPOCHS))
-ax.set_title(f"The averaged iterate converges, the last one oscillates (median of {N_SEEDS} runs)")
+        median = np.median(loss[N_EPOCHS // 2 :])
+        print(f"{published}, {schedule}: median of the second half {median:.0e}")
+ax.set(
+    xlabel="epochs",
+    ylabel="excess loss (variance of the price = 1)",
+    xlim=(1, N_EPOCHS),
+)
+ax.set_title(
+    "The averaged iterate converges, the last one oscillates "
+    f"(median of {N_SEEDS} runs)"
+)
 ax.grid(alpha=0.3)
 plt.show()
 
@@ -82,14 +100,23 @@ settling = path(200, 0, average=True, schedule="constant")
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 center = np.array([exact.coef_[0], exact.intercept_])
 for ax, spread in ((left, np.array([1600, 800])), (right, np.array([30, 15]))):
-    ax.plot(*hovering.T, "o", color=ORANGE, alpha=0.5, markeredgewidth=0, label="last iterate")
+    ax.plot(
+        *hovering.T,
+        "o",
+        color=ORANGE,
+        alpha=0.5,
+        markeredgewidth=0,
+        label="last iterate",
+    )
     ax.plot(*settling.T, ".-", color=BLUE, label="average")
     ax.plot(*center, "*", color="black", markersize=14, label="least squares")
     low, high = center - spread, center + spread
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     ax.set_xlabel("slope (dollars per carat)")
 left.set_ylabel("price of a diamond of average weight (dollars)")
-right.annotate("epoch 1", settling[0], (0, 8), textcoords="offset points", color=BLUE, ha="center")
+right.annotate(
+    "epoch 1", settling[0], (0, 8), textcoords="offset points", color=BLUE, ha="center"
+)
 left.indicate_inset_zoom(right, edgecolor="black")
 left.legend(loc="lower right")
 left.set_title("The last iterate after each epoch oscillates widely,")

@@ -56,7 +56,7 @@ class CaratPrice:
         return np.sqrt(np.mean(error**2)) * self.price_std
 
     def train_loss(self, slope, intercept):
-        """Mean squared error on the training rows, as a fraction of the variance of the price."""
+        """Mean squared error on the training rows, divided by the price's variance."""
         return np.mean((slope * self.x_train + intercept - self.y_train) ** 2)
 
 
@@ -95,8 +95,18 @@ class Fit:
     epochs: int | None = None
 
 
-def textbook_loop(x, y, n_epochs, *, batch_size=512, learning_rate=0.01, decay_rate=0.9, epsilon=1e-8, seed=0):
-    """Mini-batch RMSprop as tutorials write it: (slope, intercept) at the start and each epoch."""
+def textbook_loop(
+    x,
+    y,
+    n_epochs,
+    *,
+    batch_size=512,
+    learning_rate=0.01,
+    decay_rate=0.9,
+    epsilon=1e-8,
+    seed=0,
+):
+    """RMSprop as in tutorials: (slope, intercept) at the start and each epoch."""
     rng = np.random.default_rng(seed)
     weights = np.array([1.0, 0.0])
     mean_square = np.zeros(2)
@@ -108,7 +118,9 @@ def textbook_loop(x, y, n_epochs, *, batch_size=512, learning_rate=0.01, decay_r
             residual = weights[0] * x[rows] + weights[1] - y[rows]
             gradient = np.array([np.mean(residual * x[rows]), np.mean(residual)])
             mean_square = decay_rate * mean_square + (1 - decay_rate) * gradient**2
-            weights = weights - learning_rate * gradient / (np.sqrt(mean_square) + epsilon)
+            weights = weights - learning_rate * gradient / (
+                np.sqrt(mean_square) + epsilon
+            )
         path.append(weights)
     return np.array(path)
 
@@ -119,13 +131,16 @@ def fit_estimator(name, estimator, data):
     estimator.fit(data.x_train[:, np.newaxis], data.y_train)
     seconds = perf_counter() - start
     epochs = getattr(estimator, "n_iter_", None)
-    return Fit(name, float(estimator.coef_[0]), float(estimator.intercept_), seconds, epochs)
+    return Fit(
+        name, float(estimator.coef_[0]), float(estimator.intercept_), seconds, epochs
+    )
 
 
 def estimator_path(data, n_epochs):
-    """Return (slope, intercept) at the start and after each of n_epochs epochs of the defaults.
+    """Return (slope, intercept) at the start and after each epoch of the defaults.
 
-    With the same seed the steps are the same, so a fit of k epochs is equal to a longer fit after k epochs.
+    With the same seed the steps are the same, so a fit of k epochs is equal to a longer
+    fit after k epochs.
     """
     path = [(0.0, 0.0)]
     for epochs in range(1, n_epochs + 1):
@@ -149,7 +164,10 @@ def compare_lines(data, n_epochs):
 def print_lines(data, fits, path):
     """Print the table of the three lines, and the range of the loop's results."""
     print("Price from carat, both standardised:")
-    print(f"{'':<26}{'slope':>8}{'intercept':>11}{'test RMSE':>14}{'seconds':>9}{'epochs':>8}")
+    header = (
+        f"{'slope':>8}{'intercept':>11}{'test RMSE':>14}{'seconds':>9}{'epochs':>8}"
+    )
+    print(" " * 26 + header)
     for fit in fits:
         rmse = data.test_rmse(fit.slope, fit.intercept)
         print(
@@ -158,8 +176,9 @@ def print_lines(data, fits, path):
         )
     late = [data.test_rmse(*weights) for weights in path[len(path) // 2 :]]
     print(
-        f"The loop has a constant step size and does not converge: over the second half of its epochs\n"
-        f"its test RMSE was {min(late):.1f} to {max(late):.1f} $ (median {np.median(late):.1f})."
+        "The loop has a constant step size and does not converge: over the second\n"
+        f"half of its epochs its test RMSE was {min(late):.1f} to {max(late):.1f} $ "
+        f"(median {np.median(late):.1f})."
     )
 
 
@@ -169,15 +188,19 @@ def print_lines(data, fits, path):
 
 
 def make_model(regressor):
-    """Return a pipeline for all columns: one-hot categories, standardised numbers, regressor."""
-    encode = make_column_transformer((OneHotEncoder(sparse_output=False), CATEGORIES), remainder=StandardScaler())
+    """Return a pipeline: one-hot categories, standardised numbers, regressor."""
+    encode = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), CATEGORIES), remainder=StandardScaler()
+    )
     return make_pipeline(encode, regressor)
 
 
 def compare_pipelines(grid=GRID):
-    """Predict the price from all columns and print test R2 and seconds of three pipelines."""
+    """Predict the price from all columns with three pipelines."""
     table = diamonds.drop(columns="price")
-    x_train, x_test, y_train, y_test = train_test_split(table, diamonds["price"], test_size=0.2, random_state=42)
+    x_train, x_test, y_train, y_test = train_test_split(
+        table, diamonds["price"], test_size=0.2, random_state=42
+    )
     ours = make_model(RMSpropRegressor(random_state=0))
     search = GridSearchCV(ours, grid, cv=3, n_jobs=2)
     models = {
@@ -197,7 +220,8 @@ def compare_pipelines(grid=GRID):
     found = search.cv_results_["mean_test_score"]
     print(
         f"Best of {len(found)} settings: {best};\n"
-        f"cross-validated R2 from {found.min():.5f} (worst) to {found.max():.5f} (best)."
+        f"cross-validated R2 from {found.min():.5f} (worst) "
+        f"to {found.max():.5f} (best)."
     )
     return scores, search
 
@@ -219,7 +243,12 @@ def draw_points(ax, ours, exact):
         x = (ends - carat.mean()) / carat.std()
         line = price.mean() + price.std() * (fit.slope * x + fit.intercept)
         ax.plot(ends, line, label=fit.name, **style)
-    ax.set(xlim=(0, 5.2), ylim=(0, 20_000), xlabel="weight (carat)", ylabel="price (dollars)")
+    ax.set(
+        xlim=(0, 5.2),
+        ylim=(0, 20_000),
+        xlabel="weight (carat)",
+        ylabel="price (dollars)",
+    )
     ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.set_title("53,940 diamonds and the fitted line")
     ax.legend(loc="lower right")
@@ -229,7 +258,9 @@ def draw_losses(ax, data, paths, optimum, stopped):
     """Draw how far above the least-squares loss each path is after each epoch."""
     for (name, path), color in zip(paths.items(), (OURS, LOOP), strict=True):
         excess = [data.train_loss(*weights) - optimum for weights in path]
-        ax.semilogy(range(len(path)), excess, ".-", label=name, color=color, linewidth=1.5)
+        ax.semilogy(
+            range(len(path)), excess, ".-", label=name, color=color, linewidth=1.5
+        )
     ax.axvline(stopped, color=OURS, linestyle=":", linewidth=1.2)
     ax.annotate(
         " the stopping rule ends the fit",
@@ -238,7 +269,10 @@ def draw_losses(ax, data, paths, optimum, stopped):
         color=OURS,
         fontsize="small",
     )
-    ax.set(xlabel="epochs", ylabel="training MSE above least squares (variance of the price = 1)")
+    ax.set(
+        xlabel="epochs",
+        ylabel="training MSE above least squares\n(variance of the price = 1)",
+    )
     ax.set_title("The averaged iterate converges, the last one oscillates")
     ax.legend(loc="upper right")
     ax.grid(alpha=0.3)
@@ -250,7 +284,9 @@ def draw(data, fits, loop_path, output):
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
     draw_points(left, ours, exact)
     paths = {
-        "RMSpropRegressor(): average, shrinking step": estimator_path(data, PICTURE_EPOCHS),
+        "RMSpropRegressor(): average, shrinking step": estimator_path(
+            data, PICTURE_EPOCHS
+        ),
         "textbook loop: last iterate, constant step": loop_path[: PICTURE_EPOCHS + 1],
     }
     optimum = data.train_loss(exact.slope, exact.intercept)
@@ -269,9 +305,18 @@ def draw(data, fits, loop_path, output):
 
 def main(arguments=None):
     """Run the comparison from the command line."""
-    parser = argparse.ArgumentParser(description="The price of a diamond, found in three ways.")
-    parser.add_argument("--epochs", type=int, default=500, help="of the NumPy loop (default: 500; tutorial: 5000)")
-    parser.add_argument("--output", type=Path, default=Path("diamonds.png"), help="the picture")
+    parser = argparse.ArgumentParser(
+        description="The price of a diamond, found in three ways."
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=500,
+        help="of the NumPy loop (default: 500; tutorial: 5000)",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("diamonds.png"), help="the picture"
+    )
     options = parser.parse_args(arguments)
 
     data = load_carat_price()

@@ -23,7 +23,9 @@ from sklearn_rmsprop import RMSpropRegressor
 # sales from the number of houses on offer, and the season. Cities differ in size, so each is compared with its own
 # first year. Logarithms have the base 2: an increase of 1 is a factor of 2.
 
-table = txhousing.dropna(subset=["sales", "listings"]).query("sales > 0 and listings > 0")
+table = txhousing.dropna(subset=["sales", "listings"]).query(
+    "sales > 0 and listings > 0"
+)
 logs = np.log2(table[["sales", "listings"]])
 since_start = table["date"] - table.groupby("city")["date"].transform("min")
 first_year = logs.where(since_start < 0.99).groupby(table["city"]).transform("mean")
@@ -48,7 +50,10 @@ WARM_UP = 12
 
 
 def errors_of(model):
-    """Prediction minus truth for each row, made before the model was trained on the row; NaN in the first year."""
+    """Prediction minus truth for each row, before the model was trained on the row.
+
+    The errors of the first year are NaN.
+    """
     errors = np.full(len(y), np.nan)
     start = np.concatenate(chunks[:WARM_UP])
     model.partial_fit(X[start], y[start])
@@ -75,14 +80,21 @@ rates = np.geomspace(0.001, 1, 10)
 
 
 def short_memory(rate):
-    """RMSprop with constant steps, without average, and with a memory of a hundred gradients."""
-    options = {"schedule": "constant", "average": False, "decay_rate": 0.99, "batch_size": 8}
+    """RMSprop with constant steps, no average, and a memory of a hundred gradients."""
+    options = {
+        "schedule": "constant",
+        "average": False,
+        "decay_rate": 0.99,
+        "batch_size": 8,
+    }
     return RMSpropRegressor(learning_rate=rate, **options, random_state=0)
 
 
 def constant_sgd(rate):
     """Plain stochastic gradient descent with constant steps."""
-    return SGDRegressor(learning_rate="constant", eta0=rate, penalty=None, random_state=0)
+    return SGDRegressor(
+        learning_rate="constant", eta0=rate, penalty=None, random_state=0
+    )
 
 
 rmse_by_rate = {
@@ -110,24 +122,54 @@ for name, error in errors.items():
 # worse.)
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1.5, 1), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(12, 5), width_ratios=(1.5, 1), layout="constrained"
+)
 
 middle = np.array([np.mean(month[rows]) for rows in chunks[WARM_UP:]]) / 12
-for (name, error), color, style in zip(errors.items(), (BLUE, BLUE, ORANGE, ORANGE), (":", "-", ":", "-"), strict=True):
+for (name, error), color, style in zip(
+    errors.items(), (BLUE, BLUE, ORANGE, ORANGE), (":", "-", ":", "-"), strict=True
+):
     monthly = np.array([np.mean(error[rows]) for rows in chunks[WARM_UP:]])
     yearly = np.convolve(monthly, np.ones(12) / 12, mode="valid")
-    left.plot(middle[11:], 100 * (2**yearly - 1), style, color=color, linewidth=2.5, label=name)
+    left.plot(
+        middle[11:],
+        100 * (2**yearly - 1),
+        style,
+        color=color,
+        linewidth=2.5,
+        label=name,
+    )
 left.axhline(0, color="0.6", linewidth=1)
-left.set(xlabel="end of the averaged year", ylabel="predicted sales above the true ones (%)")
+left.set(
+    xlabel="end of the averaged year", ylabel="predicted sales above the true ones (%)"
+)
 left.set_title("The average of all steps lags behind the crisis")
 left.legend(loc="upper left")
 
-for make_model, label, color in ((short_memory, "RMSpropRegressor", BLUE), (constant_sgd, "SGDRegressor", ORANGE)):
-    right.semilogx(rates, rmse_by_rate[make_model.__name__], "o-", color=color, label=f"{label}, constant step")
+for make_model, label, color in (
+    (short_memory, "RMSpropRegressor", BLUE),
+    (constant_sgd, "SGDRegressor", ORANGE),
+):
+    right.semilogx(
+        rates,
+        rmse_by_rate[make_model.__name__],
+        "o-",
+        color=color,
+        label=f"{label}, constant step",
+    )
 right.axhline(
-    rmse(errors["RMSpropRegressor(), averages"]), color=BLUE, linestyle=":", label="RMSpropRegressor(), averages"
+    rmse(errors["RMSpropRegressor(), averages"]),
+    color=BLUE,
+    linestyle=":",
+    label="RMSpropRegressor(), averages",
 )
-right.set(xlim=(0.0008, 0.4), ylim=(0.4, 0.6), xlabel="learning_rate or eta0", ylabel="RMSE (1: off by a factor of 2)")
+right.set(
+    xlim=(0.0008, 0.4),
+    ylim=(0.4, 0.6),
+    xlabel="learning_rate or eta0",
+    ylabel="RMSE (1: off by a factor of 2)",
+)
 right.set_title("Short steps adapt slowly, long ones oscillate")
 right.legend(loc="upper center")
 plt.show()

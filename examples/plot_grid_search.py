@@ -41,16 +41,23 @@ decay_rates = [0.9, 0.97, 0.99, 0.999, "auto"]
 learning_rates = [0.006, 0.02, 0.06, 0.2, 0.6, 2.0]
 
 pipeline = make_pipeline(StandardScaler(), RMSpropRegressor(random_state=0))
-grid = {"rmspropregressor__decay_rate": decay_rates, "rmspropregressor__learning_rate": learning_rates}
-search = GridSearchCV(pipeline, grid, cv=3, return_train_score=True).fit(X_train, y_train)
+grid = {
+    "rmspropregressor__decay_rate": decay_rates,
+    "rmspropregressor__learning_rate": learning_rates,
+}
+search = GridSearchCV(pipeline, grid, cv=3, return_train_score=True).fit(
+    X_train, y_train
+)
 
 cross_validated = search.cv_results_["mean_test_score"]
 print(f"best setting: {search.best_params_}")
-print(f"cross-validated R2: {cross_validated.max():.4f} (best) to {cross_validated.min():.4f} (worst)")
+print(f"cross-validated R2: {cross_validated.max():.4f} (best)", end=" ")
+print(f"to {cross_validated.min():.4f} (worst)")
 n_good = np.sum(cross_validated > cross_validated.max() - 0.001)
 print(f"settings within 0.001 of the best: {n_good} of {cross_validated.size}")
 print(f"test R2 of the best setting: {search.score(X_test, y_test):.4f}")
-print(f"test R2 of the defaults:     {pipeline.fit(X_train, y_train).score(X_test, y_test):.4f}")
+untuned = pipeline.fit(X_train, y_train)
+print(f"test R2 of the defaults:     {untuned.score(X_test, y_test):.4f}")
 
 # %%
 # The excess loss of each setting
@@ -59,20 +66,45 @@ print(f"test R2 of the defaults:     {pipeline.fit(X_train, y_train).score(X_tes
 # of the model) / (R2 of least squares). No linear model has a higher R2 on these rows than least squares, so the excess
 # loss is never negative, and can be shown on a logarithmic scale.
 
-exact = cross_validate(LinearRegression(), X_train, y_train, cv=3, return_train_score=True)["train_score"].mean()
-# The search goes through the parameters in the order of their names, and the last varies fastest.
-scores = search.cv_results_["mean_train_score"].reshape(len(decay_rates), len(learning_rates))
+exact = cross_validate(
+    LinearRegression(), X_train, y_train, cv=3, return_train_score=True
+)["train_score"].mean()
+# The search takes the parameters in the order of their names; the last varies fastest.
+scores = search.cv_results_["mean_train_score"].reshape(
+    len(decay_rates), len(learning_rates)
+)
 excess_loss = 1 - scores / exact
 
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-image = ax.imshow(excess_loss, cmap="cividis_r", norm=LogNorm(1e-5, 1e-2), aspect="auto")
+image = ax.imshow(
+    excess_loss, cmap="cividis_r", norm=LogNorm(1e-5, 1e-2), aspect="auto"
+)
 for (row, column), value in np.ndenumerate(excess_loss):
     text = f"{value:.0e}".replace("e-0", "e-")
-    ax.text(column, row, text, ha="center", va="center", color="white" if value > 5e-4 else "black")
+    ax.text(
+        column,
+        row,
+        text,
+        ha="center",
+        va="center",
+        color="white" if value > 5e-4 else "black",
+    )
 
 default = RMSpropRegressor()
-column, row = learning_rates.index(default.learning_rate), decay_rates.index(default.decay_rate)
-ax.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=4))
+column, row = (
+    learning_rates.index(default.learning_rate),
+    decay_rates.index(default.decay_rate),
+)
+ax.add_patch(
+    Rectangle(
+        (column - 0.47, row - 0.47),
+        0.94,
+        0.94,
+        fill=False,
+        edgecolor="black",
+        linewidth=4,
+    )
+)
 ax.text(column, row - 0.25, "default", ha="center", va="center", weight="bold")
 
 ax.set_xticks(range(len(learning_rates)), learning_rates)

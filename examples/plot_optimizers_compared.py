@@ -49,15 +49,21 @@ def adam(gradient, state, t):
 
 OPTIMIZERS = {"SGD": sgd, "AdaGrad": adagrad, "RMSprop": rmsprop, "Adam": adam}
 NUMBERS_KEPT = {"SGD": 0, "AdaGrad": 1, "RMSprop": 1, "Adam": 2}
-COLORS = {"SGD": "#666666", "AdaGrad": "#e69f00", "RMSprop": "#0072b2", "Adam": "#cc79a7"}
+COLORS = {
+    "SGD": "#666666",
+    "AdaGrad": "#e69f00",
+    "RMSprop": "#0072b2",
+    "Adam": "#cc79a7",
+}
 
 
 def run(optimizer, gradient, start, rates, n_steps):
-    """Yield the weights, of shape (rates, *start.shape), before each step and after the last."""
+    """Yield the weights, (rates, *start.shape), before each step and after the last."""
     weights = np.broadcast_to(start, (len(rates), *start.shape))
     state = np.zeros((NUMBERS_KEPT[optimizer], *weights.shape))
     yield weights
-    with np.errstate(over="ignore", invalid="ignore"):  # SGD with too large a rate goes to infinity
+    # SGD with too large a rate goes to infinity.
+    with np.errstate(over="ignore", invalid="ignore"):
         for t in range(1, n_steps + 1):
             direction = OPTIMIZERS[optimizer](gradient(weights, t), state, t)
             weights = weights - rates[:, np.newaxis, np.newaxis] * direction
@@ -92,7 +98,12 @@ def starts(x, y, spread):
 
 def quadratic(start, hessian, n_steps):
     """A valley with elliptic contours."""
-    return Problem(start, n_steps, lambda w, t: w @ hessian, lambda w, t: np.sum((w @ hessian) * w, axis=-1) / 2)
+    return Problem(
+        start,
+        n_steps,
+        lambda w, t: w @ hessian,
+        lambda w, t: np.sum((w @ hessian) * w, axis=-1) / 2,
+    )
 
 
 def rosenbrock(w, t=0):
@@ -105,7 +116,8 @@ def rosenbrock_gradient(w, t):
     return np.stack([2 * (x - 1) - 400 * x * (y - x**2), 200 * (y - x**2)], axis=-1)
 
 
-# A saddle between two minima at y = 1 and y = -1. It is a hundred times less steep along y than along x.
+# A saddle between two minima at y = 1 and y = -1. It is a hundred times less steep along
+# y than along x.
 def saddle(w, t=0):
     x, y = np.moveaxis(w, -1, 0)
     return x**2 / 2 + 0.01 * (y**2 - 1) ** 2 / 4
@@ -119,8 +131,8 @@ def saddle_gradient(w, t):
 def regression(x, mean_square, target, **options):
     """Least squares on a new mini-batch in each step.
 
-    `x` are the features, (steps, rows, versions, coordinates), with the mean squares `mean_square`; `target` are the
-    weights to be found, (steps, versions, coordinates).
+    `x` are the features, (steps, rows, versions, coordinates), with the mean squares
+    `mean_square`; `target` are the weights to be found, (steps, versions, coordinates).
     """
     y = np.sum(x * target[:, np.newaxis], axis=-1) + 0.5 * rng.normal(size=x.shape[:-1])
 
@@ -135,7 +147,7 @@ def regression(x, mean_square, target, **options):
 
 
 def rare_features(n_steps=3000, n_rows=8, n_features=20):
-    """The commonest feature is in every second row, the rarest in one of 500; else they are 0."""
+    """The commonest feature is in every second row, the rarest in one of 500 rows."""
     frequency = np.geomspace(1 / 2, 1 / 500, n_features)
     shape = (n_steps, n_rows, N_VERSIONS, n_features)
     x = rng.choice([-1.0, 1.0], size=shape) * (rng.uniform(size=shape) < frequency)
@@ -144,10 +156,12 @@ def rare_features(n_steps=3000, n_rows=8, n_features=20):
 
 
 def drifting_target(n_steps=6000, n_rows=4, n_features=5):
-    """Features in different units; the weights to be found move a little in each step, at random."""
+    """Features in different units; the target moves a little in each step."""
     scale = np.geomspace(1 / 2, 2, n_features)
     x = scale * rng.normal(size=(n_steps, n_rows, N_VERSIONS, n_features))
-    target = np.cumsum(0.02 * rng.normal(size=(n_steps, N_VERSIONS, n_features)), axis=0)
+    target = np.cumsum(
+        0.02 * rng.normal(size=(n_steps, N_VERSIONS, n_features)), axis=0
+    )
     return regression(x, scale**2, target / scale, is_stream=True)
 
 
@@ -155,8 +169,12 @@ STEEP = np.diag([1.0, 100.0])
 TURN = np.array([[1.0, 1.0], [-1.0, 1.0]]) / np.sqrt(2)  # by 45 degrees
 PROBLEMS = {
     "valley along the axes": quadratic(starts(-3, 1, 0.3), STEEP, 100),
-    "valley across the axes": quadratic(starts(-3, 1, 0.3) @ TURN, TURN.T @ STEEP @ TURN, 300),
-    "Rosenbrock's function": Problem(starts(-1.5, 1.5, 0.1), 2000, rosenbrock_gradient, rosenbrock),
+    "valley across the axes": quadratic(
+        starts(-3, 1, 0.3) @ TURN, TURN.T @ STEEP @ TURN, 300
+    ),
+    "Rosenbrock's function": Problem(
+        starts(-1.5, 1.5, 0.1), 2000, rosenbrock_gradient, rosenbrock
+    ),
     "flat saddle": Problem(starts(1, 0, 0.01), 200, saddle_gradient, saddle),
     "rare features": rare_features(),
     "drifting target": drifting_target(),
@@ -180,13 +198,19 @@ def mean_error(error):
 
 
 def compare(problem):
-    """Run all optimizers: the best rate, the errors over the steps with it, and the final errors with each rate."""
+    """Run all optimizers.
+
+    Return the best rates, the errors over the steps with these, and the final errors
+    with all rates.
+    """
     best_rate, errors, final_errors = {}, {}, {}
     first, last = slice(problem.n_steps // 10), slice(-problem.n_steps // 10, None)
     for name in OPTIMIZERS:
-        with np.errstate(over="ignore", invalid="ignore"):  # SGD with too large a rate goes to infinity
+        with np.errstate(over="ignore", invalid="ignore"):
             path = run(name, problem.gradient, problem.start, RATES, problem.n_steps)
-            error = np.array([problem.error(weights, t) for t, weights in enumerate(path)])
+            error = np.array(
+                [problem.error(weights, t) for t, weights in enumerate(path)]
+            )
         error = np.where(error < 1e100, np.maximum(error, SMALLEST), np.inf)
         if problem.is_stream:
             best = np.argmin(mean_error(error[first]))
@@ -204,12 +228,12 @@ results = {title: compare(problem) for title, problem in PROBLEMS.items()}
 # %%
 # The paths
 # ---------
-# The paths start at the black dot and have each optimizer's best learning rate; the coloured dots are their ends. In
-# the valley *along the axes*, AdaGrad and RMSprop normalise the difference in steepness and go straight to the optimum.
-# SGD is slow, because its steps must be short enough for the steep direction. In the valley *across the axes* both
-# coordinates are equally steep. Normalising does not help, and only Adam, which has momentum, is fast. The same is true
-# for the curved valley of *Rosenbrock's function*. From the *saddle* the descent is flat, and SGD's steps are as small
-# as the gradient.
+# A row for each problem, a column for each optimizer. The paths start at the black dot and have the optimizer's best
+# learning rate; a small dot is one step, the large one the end. In the valley *along the axes*, AdaGrad and RMSprop
+# normalise the difference in steepness and go straight to the optimum. SGD is slow, because its steps must be short
+# enough for the steep direction. In the valley *across the axes* both coordinates are equally steep. Normalising does
+# not help, and only Adam, which has momentum, is fast. The same is true for the curved valley of *Rosenbrock's
+# function*. From the *saddle* the descent is flat, and SGD's steps are as small as the gradient.
 
 VIEWS = {  # steps, and the part of the plane to show
     "valley along the axes": (20, (-3.5, 1.5, -1, 1.5)),
@@ -217,23 +241,43 @@ VIEWS = {  # steps, and the part of the plane to show
     "Rosenbrock's function": (300, (-2, 1.5, -0.5, 2.5)),
     "flat saddle": (30, (-1, 1.5, -1.5, 1.5)),
 }
-WIDTHS = {"SGD": 1.5, "AdaGrad": 5, "RMSprop": 2, "Adam": 1.5}  # the widest is often hidden behind another
 
-figure, axes = plt.subplots(2, 2, figsize=(11, 9), layout="constrained")
-for ax, (title, (n_steps, area)) in zip(axes.flat, VIEWS.items(), strict=True):
+figure, axes = plt.subplots(
+    4, 4, figsize=(11, 11), sharex="row", sharey="row", layout="constrained"
+)
+for row, (title, (n_steps, area)) in zip(axes, VIEWS.items(), strict=True):
     problem, (best_rate, _, _) = PROBLEMS[title], results[title]
-    grid = np.stack(np.meshgrid(np.linspace(*area[:2], 200), np.linspace(*area[2:], 200)), axis=-1)
+    grid = np.stack(
+        np.meshgrid(np.linspace(*area[:2], 200), np.linspace(*area[2:], 200)), axis=-1
+    )
     height = problem.error(grid, 0)
-    ax.contour(grid[..., 0], grid[..., 1], height, height.max() * np.geomspace(1e-4, 1, 11), colors="0.85")
-    for name, color in COLORS.items():
-        steps = run(name, problem.gradient, problem.start[:1], np.array([best_rate[name]]), n_steps)
+    for ax, (name, color) in zip(row, COLORS.items(), strict=True):
+        ax.contour(
+            grid[..., 0],
+            grid[..., 1],
+            height,
+            height.max() * np.geomspace(1e-4, 1, 11),
+            colors="0.85",
+        )
+        steps = run(
+            name,
+            problem.gradient,
+            problem.start[:1],
+            np.array([best_rate[name]]),
+            n_steps,
+        )
         path = np.array([weights[0, 0] for weights in steps])
-        ax.plot(*path.T, color=color, label=name, linewidth=WIDTHS[name])
-        ax.plot(*path[-1], "o", color=color, markersize=5 + 2 * WIDTHS[name])
-    ax.plot(*problem.start[0], "ko", markersize=6)
-    ax.set(xlim=area[:2], ylim=area[2:], title=f"{title}, {n_steps} steps")
-figure.suptitle("Paths: normalising gradients helps in a valley along the axes, not across them")
-figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        ax.plot(*path.T, ".-", color=color, linewidth=1.2, markersize=4)
+        ax.plot(*path[-1], "o", color=color, markersize=9)
+        ax.plot(*problem.start[0], "ko", markersize=6)
+        ax.set(xlim=area[:2], ylim=area[2:])
+        ax.set_title(f"{name}, rate {best_rate[name]:.2g}", color=color)
+    row[0].set_ylabel(f"{title}\n{n_steps} steps\n\nsecond weight")
+for ax in axes[-1]:
+    ax.set_xlabel("first weight")
+figure.suptitle(
+    "Paths: normalising gradients helps in a valley along the axes, not across them"
+)
 plt.show()
 
 # %%
@@ -242,6 +286,11 @@ plt.show()
 # Medians over the versions; for the two regressions, whose errors are noisy, means over 100 steps. With *rare
 # features* AdaGrad is best, because the step size of each coordinate falls with the number of its nonzero gradients. On
 # the *drifting target* the same memory makes it too slow; RMSprop uses recent gradients only, and adapts.
+
+# Curves that lie upon each other can be told apart: AdaGrad's is wide and below the
+# others, Adam's is dashed.
+WIDTHS = {"SGD": 1.5, "AdaGrad": 4, "RMSprop": 1.5, "Adam": 1.5}
+LINES = {"SGD": "-", "AdaGrad": "-", "RMSprop": "-", "Adam": "--"}
 
 
 def panels(message, x_label, y_label):
@@ -258,12 +307,22 @@ def panels(message, x_label, y_label):
     return figure, axes.flat
 
 
-figure, axes = panels("Error over the steps, each optimizer at its best learning rate", "steps", "error")
+figure, axes = panels(
+    "Error over the steps, each optimizer at its best learning rate", "steps", "error"
+)
 for ax, (title, (_, errors, _)) in zip(axes, results.items(), strict=True):
     block = 1 if PROBLEMS[title].start.shape[1] == 2 else 100
     for name, error in errors.items():
         means = error[1:].reshape(-1, block).mean(axis=1)
-        ax.semilogy(block * (0.5 + np.arange(len(means))), means, color=COLORS[name], label=name)
+        steps = block * (0.5 + np.arange(len(means)))
+        ax.semilogy(
+            steps,
+            means,
+            LINES[name],
+            color=COLORS[name],
+            linewidth=WIDTHS[name],
+            label=name,
+        )
 ax.set_ylim(0.01, 0.3)  # of the drifting target
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
@@ -278,12 +337,23 @@ plt.show()
 # was too small for the rest.
 
 figure, axes = panels(
-    "Final error against learning rate: only SGD diverges, no rate is always good", "learning rate", "error at the end"
+    "Final error against learning rate: only SGD diverges, no rate is always good",
+    "learning rate",
+    "error at the end",
 )
 for ax, (best_rate, errors, final_errors) in zip(axes, results.values(), strict=True):
     for name, final in final_errors.items():
-        ax.loglog(RATES, final, color=COLORS[name], label=name)
-        ax.plot(best_rate[name], final[best_rate[name] == RATES], "o", color=COLORS[name])
+        ax.loglog(
+            RATES,
+            final,
+            LINES[name],
+            color=COLORS[name],
+            linewidth=WIDTHS[name],
+            label=name,
+        )
+        ax.plot(
+            best_rate[name], final[best_rate[name] == RATES], "o", color=COLORS[name]
+        )
     lowest = min(final.min() for final in final_errors.values())
     ax.set_ylim(lowest / 3, 10 * errors["SGD"].max())
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -301,7 +371,13 @@ def print_row(title, cells):
 
 
 def seconds_of_a_step(name, n_coordinates=1_000_000, n_steps=5):
-    steps = run(name, lambda weights, t: weights, np.ones((1, n_coordinates)), np.array([0.1]), n_steps)
+    steps = run(
+        name,
+        lambda weights, t: weights,
+        np.ones((1, n_coordinates)),
+        np.array([0.1]),
+        n_steps,
+    )
     next(steps)  # the start
     begin = perf_counter()
     for _ in steps:
@@ -312,11 +388,20 @@ def seconds_of_a_step(name, n_coordinates=1_000_000, n_steps=5):
 print_row("error at the end", OPTIMIZERS)
 for title, (best_rate, _, final_errors) in results.items():
     final = [final_errors[name][best_rate[name] == RATES].item() for name in OPTIMIZERS]
-    print_row(title, [f"{value:.0e}" if value > SMALLEST else f"< {SMALLEST:.0e}" for value in final])
+    print_row(
+        title,
+        [
+            f"{value:.0e}" if value > SMALLEST else f"< {SMALLEST:.0e}"
+            for value in final
+        ],
+    )
 
 print_row("\nbest learning rate", OPTIMIZERS)
 for title, (best_rate, _, _) in results.items():
     print_row(title, [f"{rate:.2g}" for rate in best_rate.values()])
 
 print_row("\nnumbers per coordinate", NUMBERS_KEPT.values())
-print_row("milliseconds a step", [f"{1000 * seconds_of_a_step(name):.0f}" for name in OPTIMIZERS])
+print_row(
+    "milliseconds a step",
+    [f"{1000 * seconds_of_a_step(name):.0f}" for name in OPTIMIZERS],
+)

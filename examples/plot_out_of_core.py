@@ -34,13 +34,19 @@ SLOPES = np.linspace(-1, 1, N_COLUMNS)
 NOISE = 2.0
 
 folder = tempfile.TemporaryDirectory()
-parquet_path, csv_path = Path(folder.name) / "rows.parquet", Path(folder.name) / "rows.csv"
+parquet_path, csv_path = (
+    Path(folder.name) / "rows.parquet",
+    Path(folder.name) / "rows.csv",
+)
 rng = np.random.default_rng(0)
 variance = SLOPES @ SLOPES + NOISE**2
 
 
 def rows_of_targets(y):
-    """Columns that, with noise, give these targets: independent standard normal ones, shifted along the slopes."""
+    """Columns that, with noise, give these targets.
+
+    They are independent standard normal columns, shifted along the slopes.
+    """
     X = rng.normal(size=(len(y), N_COLUMNS))
     X -= np.outer((X @ SLOPES + NOISE * rng.normal(size=len(y)) - y) / variance, SLOPES)
     return pd.DataFrame(X.astype(np.float32), columns=NAMES).assign(y=y)
@@ -51,10 +57,14 @@ with pq.ParquetWriter(parquet_path, schema) as writer:
     for first in range(0, N_ROWS, ROWS_PER_GROUP):
         share = (np.arange(first, first + ROWS_PER_GROUP) + 0.5) / N_ROWS
         table = rows_of_targets(variance**0.5 * ndtri(share))
-        writer.write_table(pa.Table.from_pandas(table, schema=schema), row_group_size=ROWS_PER_GROUP)
+        writer.write_table(
+            pa.Table.from_pandas(table, schema=schema), row_group_size=ROWS_PER_GROUP
+        )
 
 file = pq.ParquetFile(parquet_path)
-print(f"{file.metadata.num_rows} rows in {file.num_row_groups} row groups, {parquet_path.stat().st_size / 1e6:.0f} MB")
+megabytes = parquet_path.stat().st_size / 1e6
+print(f"{file.metadata.num_rows} rows in {file.num_row_groups} row groups", end=", ")
+print(f"{megabytes:.0f} MB")
 
 # %%
 # Chunks in order, and pools of random row groups
@@ -99,14 +109,25 @@ best = np.linalg.solve(gram, right_side)
 
 
 def excess_loss(model):
-    """Excess of the mean squared error over the least possible one, divided by what the columns explain."""
+    """The mean squared error above the least possible one.
+
+    It is divided by what the columns explain.
+    """
     difference = np.append(model.coef_, model.intercept_) - best
-    return difference @ gram @ difference / (best @ gram @ best - right_side[-1] ** 2 / N_ROWS)
+    return (
+        difference
+        @ gram
+        @ difference
+        / (best @ gram @ best - right_side[-1] ** 2 / N_ROWS)
+    )
 
 
 N_PASSES = 10
 curves = {}
-for name, order in (("row groups in order", in_order), ("pools of row groups from all stretches", in_pools)):
+for name, order in (
+    ("row groups in order", in_order),
+    ("pools of row groups from all stretches", in_pools),
+):
     model, curves[name] = RMSpropRegressor(random_state=0), []
     began = time.perf_counter()
     for i in range(N_PASSES):
@@ -115,7 +136,10 @@ for name, order in (("row groups in order", in_order), ("pools of row groups fro
             model.partial_fit(X, y)
         curves[name].append(excess_loss(model))
     rate = N_PASSES * N_ROWS / (time.perf_counter() - began)
-    print(f"{name}: excess loss {curves[name][0]:.0e} after one pass, {curves[name][-1]:.0e} after {N_PASSES}")
+    first, last = curves[name][0], curves[name][-1]
+    print(
+        f"{name}: excess loss {first:.0e} after one pass, {last:.0e} after {N_PASSES}"
+    )
     print(f"    {rate / 1e6:.1f} million rows a second, reading included")
 
 # %%
@@ -124,10 +148,16 @@ for name, order in (("row groups in order", in_order), ("pools of row groups fro
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-for (name, curve), color, marker in zip(curves.items(), (ORANGE, BLUE), "so", strict=True):
+for (name, curve), color, marker in zip(
+    curves.items(), (ORANGE, BLUE), "so", strict=True
+):
     axes.semilogy(range(1, N_PASSES + 1), curve, color=color, marker=marker, label=name)
-axes.set(xlabel="passes over the file", ylabel="excess loss (1: the model predicts the mean)")
-axes.set_title("A file sorted by the target: mixed pools converge, chunks in order do not")
+axes.set(
+    xlabel="passes over the file", ylabel="excess loss (1: the model predicts the mean)"
+)
+axes.set_title(
+    "A file sorted by the target: mixed pools converge, chunks in order do not"
+)
 axes.legend(loc="center right")
 axes.grid(alpha=0.3)
 plt.show()
@@ -145,7 +175,8 @@ began = time.perf_counter()
 for table in pd.read_csv(csv_path, chunksize=10_000, dtype=np.float32):
     model.partial_fit(table[NAMES].to_numpy(), table["y"].to_numpy())
 rate = len(mixed) / (time.perf_counter() - began)
-print(f"CSV: excess loss {excess_loss(model):.0e} after one pass, {rate / 1e6:.2f} million rows a second")
+print(f"CSV: excess loss {excess_loss(model):.0e} after one pass", end=", ")
+print(f"{rate / 1e6:.2f} million rows a second")
 
 # %%
 # A row group of 1000 rows is small; real files have some 100,000 to a million, of which a pool holds as many as memory

@@ -59,29 +59,59 @@ for name, model in {**models, "exact least squares": LinearRegression()}.items()
 # units of ``y``, here mm, whether or not the fit standardises.
 
 deltas = np.geomspace(0.01, 10, 13)
-slope_by_delta = [RMSpropRegressor("huber", delta=delta, random_state=0).fit(X, y).coef_[0] for delta in deltas]
+slope_by_delta = [
+    RMSpropRegressor("huber", delta=delta, random_state=0).fit(X, y).coef_[0]
+    for delta in deltas
+]
 
 colors = dict(zip(models, ("#d55e00", "#0072b2", "#000000"), strict=True))
 styles = dict(zip(models, ("-", "-", "--"), strict=True))
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1.4, 1), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(12, 5), width_ratios=(1.4, 1), layout="constrained"
+)
 
 left.scatter(X[~wrong], y[~wrong], s=8, color="0.4", alpha=0.25, linewidths=0)
 ends = np.array([[6.8], [7.9]])
 for name, model in models.items():
-    left.plot(ends[:, 0], model.predict(ends), styles[name], color=colors[name], linewidth=3, label=name)
+    left.plot(
+        ends[:, 0],
+        model.predict(ends),
+        styles[name],
+        color=colors[name],
+        linewidth=3,
+        label=name,
+    )
 for width, height in zip(X[wrong, 0], y[wrong], strict=True):
     at = max(width, 6.815), 3.83  # all three are below the picture, one also left of it
     left.plot(*at, "v" if width > 0 else "<", color="#d55e00", markersize=10)
     left.annotate(f"x={width:g}, z={height:g}", at, (9, -3), textcoords="offset points")
-left.set(xlim=(6.8, 7.9), ylim=(3.8, 5.0), xlabel="width x (mm)", ylabel="height z (mm)")
+left.set(
+    xlim=(6.8, 7.9), ylim=(3.8, 5.0), xlabel="width x (mm)", ylabel="height z (mm)"
+)
 left.set_title("Three wrong records (below the axes) change the sign of the slope")
 left.legend(loc="upper right")
 
 right.axhline(0, color="0.7", linewidth=1)
-right.axhline(slopes["squared error"], color=colors["squared error"], linewidth=2, label="squared error")
-right.semilogx(deltas, slope_by_delta, "o-", color=colors["huber, delta=0.1"], linewidth=2, label="huber")
 right.axhline(
-    slopes["absolute error"], linestyle="--", color=colors["absolute error"], linewidth=2, label="absolute error"
+    slopes["squared error"],
+    color=colors["squared error"],
+    linewidth=2,
+    label="squared error",
+)
+right.semilogx(
+    deltas,
+    slope_by_delta,
+    "o-",
+    color=colors["huber, delta=0.1"],
+    linewidth=2,
+    label="huber",
+)
+right.axhline(
+    slopes["absolute error"],
+    linestyle="--",
+    color=colors["absolute error"],
+    linewidth=2,
+    label="absolute error",
 )
 right.set(xlabel="delta (mm)", ylabel="slope (mm per mm)", ylim=(-0.3, 0.3))
 right.set_title("Slope of huber against delta")

@@ -25,8 +25,10 @@ START = np.array([3.0, 5.0])  # slope, intercept: far too steep
 # Each step uses all six points. ``mean_square`` is the only number that RMSprop stores for each coordinate.
 
 
-def rmsprop_loop(x, y, start, *, n_steps=5000, learning_rate=0.001, decay_rate=0.9, epsilon=1e-8):
-    """Full-batch RMSprop for a line: return (slope, intercept) before and after each step."""
+def rmsprop_loop(
+    x, y, start, *, n_steps=5000, learning_rate=0.001, decay_rate=0.9, epsilon=1e-8
+):
+    """Full-batch RMSprop for a line: (slope, intercept) before and after each step."""
     weights = np.array(start, dtype=float)
     mean_square = np.zeros(2)
     path = [weights.copy()]
@@ -51,14 +53,39 @@ least_squares = np.polyfit(X, Y, 1)
 
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
 ends = np.array([0.0, 60.0])
-ax.plot(ends, np.polyval(least_squares, ends), color="#d55e00", linewidth=6, alpha=0.5, label="least squares")
+ax.plot(
+    ends,
+    np.polyval(least_squares, ends),
+    color="#d55e00",
+    linewidth=6,
+    alpha=0.5,
+    label="least squares",
+)
 for step in (0, 500, 1000, 1500, 2000, 5000):
-    ax.plot(ends, np.polyval(path[step], ends), color=plt.get_cmap("viridis_r")(0.2 + 0.8 * step / 5000), linewidth=2)
+    ax.plot(
+        ends,
+        np.polyval(path[step], ends),
+        color=plt.get_cmap("viridis_r")(0.2 + 0.8 * step / 5000),
+        linewidth=2,
+    )
     angle = np.degrees(np.arctan(path[step, 0]))
     height = np.polyval(path[step], 22) + 2
-    ax.text(22, height, f"step {step}", rotation=angle, rotation_mode="anchor", transform_rotates_text=True)
+    ax.text(
+        22,
+        height,
+        f"step {step}",
+        rotation=angle,
+        rotation_mode="anchor",
+        transform_rotates_text=True,
+    )
 ax.plot(X, Y, "o", color="black", markersize=9, label="the six points")
-ax.set(xlim=ends, ylim=(0, 100), xlabel="x", ylabel="y", title="The line after 0 to 5000 steps")
+ax.set(
+    xlim=ends,
+    ylim=(0, 100),
+    xlabel="x",
+    ylabel="y",
+    title="The line after 0 to 5000 steps",
+)
 ax.legend(loc="upper left")
 plt.show()
 
@@ -77,21 +104,47 @@ def rmse(slope, intercept):
     return np.sqrt(np.mean((slope * X + intercept - Y) ** 2))
 
 
-BOX = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # so that no contour crosses the text
+BOX = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "pad": 1,
+}  # so that no contour crosses the text
 
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
 slopes, intercepts = np.meshgrid(np.linspace(-0.3, 3.3, 100), np.linspace(1, 8, 100))
 contours = ax.contour(
-    slopes, intercepts, np.vectorize(rmse)(slopes, intercepts), levels=[6, 8, 12, 20, 40, 60, 80], colors="0.6"
+    slopes,
+    intercepts,
+    np.vectorize(rmse)(slopes, intercepts),
+    levels=[6, 8, 12, 20, 40, 60, 80],
+    colors="0.6",
 )
 ax.clabel(contours, contours.levels[1:], fmt="RMSE %g")  # the path hides the innermost
 ax.plot(*path.T, color="#0072b2", linewidth=3)
 for step in [0, 1000, 2000, 5000]:
     ax.plot(*path[step], "o", color="#0072b2", markersize=8)
-    ax.annotate(f"step {step}", path[step], (10, -14), textcoords="offset points", color="#0072b2", bbox=BOX)
+    ax.annotate(
+        f"step {step}",
+        path[step],
+        (10, -14),
+        textcoords="offset points",
+        color="#0072b2",
+        bbox=BOX,
+    )
 ax.plot(*least_squares, "*", color="#d55e00", markersize=18)
-ax.annotate("least squares", least_squares, (14, 2), textcoords="offset points", color="#d55e00", bbox=BOX)
-ax.set(xlabel="slope", ylabel="intercept", title="Slope and intercept change equally fast, whatever the steepness")
+ax.annotate(
+    "least squares",
+    least_squares,
+    (14, 2),
+    textcoords="offset points",
+    color="#d55e00",
+    bbox=BOX,
+)
+ax.set(
+    xlabel="slope",
+    ylabel="intercept",
+    title="Slope and intercept change equally fast, whatever the steepness",
+)
 plt.show()
 
 # %%
@@ -118,7 +171,9 @@ def textbook_regressor(n_steps=5000):
     )
 
 
-textbook = textbook_regressor().fit(X[:, np.newaxis], Y, coef_init=START[:1], intercept_init=START[1])
+textbook = textbook_regressor().fit(
+    X[:, np.newaxis], Y, coef_init=START[:1], intercept_init=START[1]
+)
 default = RMSpropRegressor(random_state=0).fit(X[:, np.newaxis], Y)
 rows = {
     **{f"loop, after {step} steps": path[step] for step in (0, 1, 1000, 2000, 5000)},

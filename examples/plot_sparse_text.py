@@ -55,7 +55,9 @@ for number, docstring in enumerate(public_docstrings()):
         source += [number] * len(its_lines)
 lines, position = np.array(lines), np.array(position)
 # Lines of one docstring are alike: all of them are for training, or all for the test.
-train, test = next(GroupShuffleSplit(test_size=0.25, random_state=0).split(lines, groups=source))
+train, test = next(
+    GroupShuffleSplit(test_size=0.25, random_state=0).split(lines, groups=source)
+)
 
 # %%
 # From words to coefficients
@@ -63,17 +65,26 @@ train, test = next(GroupShuffleSplit(test_size=0.25, random_state=0).split(lines
 # Words, and pairs of neighbouring words, become columns (``>>>`` counts as a word). With so many columns any
 # model can overfit; ``early_stopping`` and a penalty prevent it.
 
-vectorizer = TfidfVectorizer(token_pattern=r"[a-z]{2,}|>>>", ngram_range=(1, 2), min_df=5)
-X_train, X_test = vectorizer.fit_transform(lines[train]), vectorizer.transform(lines[test])
+vectorizer = TfidfVectorizer(
+    token_pattern=r"[a-z]{2,}|>>>", ngram_range=(1, 2), min_df=5
+)
+X_train, X_test = (
+    vectorizer.fit_transform(lines[train]),
+    vectorizer.transform(lines[test]),
+)
 n_rows, n_columns = X_train.shape
-print(f"{n_rows} rows, {n_columns} columns, {X_train.nnz / n_rows:.0f} nonzeros in a row")
+print(
+    f"{n_rows} rows, {n_columns} columns, {X_train.nnz / n_rows:.0f} nonzeros in a row"
+)
 
 stop_early = {"early_stopping": True, "random_state": 0}
 models = {
     "RMSpropRegressor, L2": RMSpropRegressor(penalty="l2", alpha=1e-5, **stop_early),
     "RMSpropRegressor, L1": RMSpropRegressor(penalty="l1", alpha=1e-4, **stop_early),
     "SGDRegressor()": SGDRegressor(random_state=0),
-    "SGDRegressor, tuned by hand": SGDRegressor(learning_rate="adaptive", eta0=0.3, alpha=1e-5, **stop_early),
+    "SGDRegressor, tuned by hand": SGDRegressor(
+        learning_rate="adaptive", eta0=0.3, alpha=1e-5, **stop_early
+    ),
     "Ridge()": Ridge(),
 }
 print(f"{'':<29}{'seconds':>8}{'test R2':>9}{'columns used':>14}")
@@ -111,8 +122,13 @@ def milliseconds_per_epoch(X):
 
 times = {"sparse (CSR)": {}, "dense array": {}}
 for count in (64, 256, 1024, 4096, n_columns):
-    folded = csr_array((some_rows.data, some_rows.indices % count, some_rows.indptr), (N_TIMED, count), copy=True)
-    folded.sum_duplicates()  # two words of a row in one column; in place, hence the copy
+    folded = csr_array(
+        (some_rows.data, some_rows.indices % count, some_rows.indptr),
+        (N_TIMED, count),
+        copy=True,
+    )
+    # Two words of a row in one column become one. It changes its data, hence the copy.
+    folded.sum_duplicates()
     times["sparse (CSR)"][count] = milliseconds_per_epoch(folded)
     if count <= LARGEST_DENSE:
         times["dense array"][count] = milliseconds_per_epoch(folded.toarray())
@@ -133,17 +149,28 @@ by_coef = frequent[np.argsort(coef[frequent])]
 shown = np.concatenate([by_coef[:10], by_coef[-10:]])
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.5), width_ratios=(1.2, 1), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(12, 5.5), width_ratios=(1.2, 1), layout="constrained"
+)
 left.barh(words[shown], coef[shown], color=np.where(coef[shown] < 0, BLUE, ORANGE))
 left.axvline(0, color="black", linewidth=0.8)
 left.set(xlabel="coefficient: shift towards the end (length of the docstring = 1)")
 left.set_title("Words at the beginning and at the end of docstrings")
 
-for (name, found), color, marker in zip(times.items(), (BLUE, ORANGE), "os", strict=True):
-    right.semilogx(list(found), list(found.values()), marker=marker, color=color, linewidth=2, label=name)
+for (name, found), color, marker in zip(
+    times.items(), (BLUE, ORANGE), "os", strict=True
+):
+    right.semilogx(
+        list(found),
+        list(found.values()),
+        marker=marker,
+        color=color,
+        linewidth=2,
+        label=name,
+    )
 right.set(xlabel="columns", ylabel=f"milliseconds for an epoch of {N_TIMED:,} rows")
 right.set_ylim(bottom=0)
-right.set_title("The time with CSR hardly depends on the number of columns")
+right.set_title("Time with CSR hardly depends on the columns")
 right.legend()
 right.grid(alpha=0.3)
 plt.show()

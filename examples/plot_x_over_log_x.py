@@ -37,7 +37,14 @@ def path(dtype=np.float64, maxiter=1700, **options):
     points = []
     options = {"learning_rate": 0.3, "maxiter": maxiter, **options}
     start = np.array([364], dtype=dtype)
-    minimize(function, start, jac=derivative, method=rmsprop, callback=points.append, options=options)
+    minimize(
+        function,
+        start,
+        jac=derivative,
+        method=rmsprop,
+        callback=points.append,
+        options=options,
+    )
     return np.concatenate(points)
 
 
@@ -59,15 +66,27 @@ paths = {
     "decay 0.9, float64": path(**KERAS),
 }
 for name, x in paths.items():
-    print(f"{name}: after 1000 steps {x[999]:8.4f}; the last two {x[-2]:.8f} and {x[-1]:.8f}")
+    print(f"{name}: after 1000 steps {x[999]:8.4f}", end="; ")
+    print(f"the last two {x[-2]:.8f} and {x[-1]:.8f}")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for name, x in paths.items():
     for ax in (left, right):
         ax.plot(np.arange(1, len(x) + 1), x, label=name, **STYLES[name])
-left.set(xlim=(0, 1700), ylim=(0, 364), xlabel="steps", ylabel="x", title="All runs: 0.3 per step towards e")
+left.set(
+    xlim=(0, 1700),
+    ylim=(0, 364),
+    xlabel="steps",
+    ylabel="x",
+    title="All runs: 0.3 per step towards e",
+)
 left.legend()
-right.set(xlim=(1180, 1360), ylim=(2.4, 3.05), xlabel="steps", title="Near e, one of them oscillates")
+right.set(
+    xlim=(1180, 1360),
+    ylim=(2.4, 3.05),
+    xlabel="steps",
+    title="Near e, one of them oscillates",
+)
 right.annotate("e", (1360, np.e), (5, 0), textcoords="offset points", va="center")
 plt.show()
 
@@ -89,8 +108,12 @@ plt.show()
 figure, ax = plt.subplots(figsize=(9, 5), layout="constrained")
 for name, x in paths.items():
     arrival = np.argmax(np.abs(x - np.e) < 1)
-    ax.semilogy(np.abs(x[arrival:].astype(np.float64) - np.e), label=name, **STYLES[name])
-ax.set(xlim=(0, 120), xlabel="steps since x came within 1 of e", ylabel="distance from e")
+    ax.semilogy(
+        np.abs(x[arrival:].astype(np.float64) - np.e), label=name, **STYLES[name]
+    )
+ax.set(
+    xlim=(0, 120), xlabel="steps since x came within 1 of e", ylabel="distance from e"
+)
 ax.set_title("In float64 with decay 0.9, x approaches e and moves away again")
 ax.legend(loc="center right")
 plt.show()
@@ -122,8 +145,13 @@ for (name, options), color in zip(settings.items(), COLORS, strict=True):
     if "average" in name:
         ax.semilogy(distance, "--", color=color, label=name, linewidth=2)
     else:
-        # The two points of the cycle are not at the same distance from e: take the larger one.
-        ax.semilogy(np.maximum(distance[1:], distance[:-1]), color=color, label=name, linewidth=2)
+        # Of the two points of the cycle, take the one farther from e.
+        ax.semilogy(
+            np.maximum(distance[1:], distance[:-1]),
+            color=color,
+            label=name,
+            linewidth=2,
+        )
     print(f"{name:<18} {distance[-1]:.0e} from e")
 ax.set(xlim=(1300, N_STEPS), ylim=(1e-3, 10), xlabel="steps", ylabel="distance from e")
 ax.set_title("A decaying step size narrows the cycle, the average is its middle")

@@ -155,14 +155,23 @@ def rmsprop(
     ...     return (x[0] - 3) ** 2 + 1000 * (x[1] + 2) ** 2
     >>> def jac(x):
     ...     return 2 * (x[0] - 3), 2000 * (x[1] + 2)
-    >>> result = minimize(fun, x0=[0, 0], jac=jac, method=rmsprop, options={"maxiter": 1000})
+    >>> result = minimize(
+    ...     fun, x0=[0, 0], jac=jac, method=rmsprop, options={"maxiter": 1000}
+    ... )
     >>> result.x.round(3)
     array([ 3., -2.])
 
     The textbook algorithm, until the gradient is small:
 
-    >>> textbook = {"schedule": "constant", "average": False, "bias_correction": False, "maxiter": 1000}
-    >>> result = minimize(fun, x0=[0, 0], jac=jac, method=rmsprop, tol=1e-5, options=textbook)
+    >>> textbook = {
+    ...     "schedule": "constant",
+    ...     "average": False,
+    ...     "bias_correction": False,
+    ...     "maxiter": 1000,
+    ... }
+    >>> result = minimize(
+    ...     fun, x0=[0, 0], jac=jac, method=rmsprop, tol=1e-5, options=textbook
+    ... )
     >>> result.message
     'No component of the gradient exceeds tol.'
     """

@@ -294,7 +294,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     Robust, sparse, or both:
 
-    >>> model = RMSpropRegressor("huber", delta=20, penalty="l1", alpha=0.2, random_state=0).fit(X, y)
+    >>> model = RMSpropRegressor(
+    ...     "huber", delta=20, penalty="l1", alpha=0.2, random_state=0
+    ... ).fit(X, y)
     >>> np.flatnonzero(model.coef_)
     array([2, 3, 6, 8])
     """

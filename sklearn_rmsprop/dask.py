@@ -96,14 +96,16 @@ class DaskRMSpropRegressor(RMSpropRegressor):
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from sklearn_rmsprop.dask import DaskRMSpropRegressor
-    >>> client = Client(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0")
+    >>> client = Client(
+    ...     n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+    ... )
     >>> X = da.random.default_rng(0).normal(size=(10_000, 3), chunks=(2_000, 3))
     >>> y = X @ [1.0, 2.0, 3.0] + 4.0
     >>> model = DaskRMSpropRegressor(n_blocks=2, random_state=0).fit(X, y)
     >>> model.coef_.round(1)
     array([1., 2., 3.])
-    >>> model.predict(X)
-    dask.array<predict_block, shape=(10000,), dtype=float64, chunksize=(2000,), chunktype=numpy.ndarray>
+    >>> model.predict(X).chunks
+    ((2000, 2000, 2000, 2000, 2000),)
     >>> round(model.score(X, y), 3)
     1.0
     >>> type(model.to_local()).__name__

@@ -19,6 +19,9 @@ BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
+# Any block of code or output.
+FENCE = re.compile(r"^```(?:python|text|sh)\n(?P<code>.*?)^```\n", re.DOTALL | re.MULTILINE)
+COLUMNS_OF_THE_SITE = 88
 # What docs/deploy.md shows the use of. Blocks of code that need one of these run where it is installed.
 OPTIONAL_PACKAGES = {"mlflow", "onnxruntime", "shap", "skl2onnx", "skops"}
 LINK = re.compile(r"\]\((?!https?:|#)(?P<target>[^)#]+)")
@@ -80,6 +83,20 @@ def test_every_python_fence_is_found():
         assert len(BLOCK.findall(text)) == text.count("```python"), name_of(document)
     for name in ("README.md", "docs/algorithm.md", "docs/getting_started.md", "docs/coming_from.md"):
         assert "```python" in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_code_fits_the_column_of_the_site():
+    """Longer lines would be cut off. Comments that begin a line of an example may be text, which is set anew."""
+    code = [
+        (document, line)
+        for document in DOCUMENTS[1:]  # without the README
+        for block in FENCE.finditer(document.read_text(encoding="utf-8"))
+        for line in block["code"].splitlines()
+    ]
+    for example in sorted((ROOT / "examples").glob("*.py")):
+        body = example.read_text(encoding="utf-8").split('"""', maxsplit=2)[2]
+        code += [(example, line) for line in body.splitlines() if not line.startswith("#")]
+    assert [f"{name_of(file)}: {line}" for file, line in code if len(line) > COLUMNS_OF_THE_SITE] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)

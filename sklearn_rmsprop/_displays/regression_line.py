@@ -63,7 +63,9 @@ class RegressionLineDisplay:
     Another line through the same points:
 
     >>> top = RMSpropRegressor("quantile", quantile=0.9, random_state=0).fit(X, y)
-    >>> display = RegressionLineDisplay.from_estimator(top, X, y, name="0.9 quantile", ax=display.ax_, points=False)
+    >>> display = RegressionLineDisplay.from_estimator(
+    ...     top, X, y, name="0.9 quantile", ax=display.ax_, points=False
+    ... )
     >>> print(display.ax_.get_xlabel(), display.ax_.get_ylabel())
     bmi target
     """

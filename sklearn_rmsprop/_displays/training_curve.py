@@ -69,7 +69,9 @@ class TrainingCurveDisplay:
     Another model beside it:
 
     >>> slow = RMSpropRegressor(learning_rate=0.01, random_state=0).fit(X, y)
-    >>> display = TrainingCurveDisplay.from_estimator(slow, name="learning_rate=0.01", ax=display.ax_)
+    >>> display = TrainingCurveDisplay.from_estimator(
+    ...     slow, name="learning_rate=0.01", ax=display.ax_
+    ... )
     >>> print(display.ax_.get_xlabel())
     Epoch
     """
