@@ -47,10 +47,12 @@ lint: $(VENV)/.with-lint
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-# Warnings are errors. Examples that have not changed since the last build are not run again.
+# Warnings are errors. Examples that have not changed since the last build are not run again. Then a browser, if there is
+# one, opens every page.
 docs: $(VENV)/.with-docs
 	@echo 'Building the site; the examples take a few minutes.'
 	$(ACTIVATED) sphinx-build --quiet --fail-on-warning --jobs auto -d docs/_build/doctrees docs docs/_build/html
+	$(BIN)/python docs/open_pages.py docs/_build/html
 	@echo 'Open docs/_build/html/index.html'
 
 package:
