@@ -12,11 +12,11 @@ COLUMNS = 88  # of code and output, as many as a page has room for
 # lower edge, as fractions of the first figure.
 PARTS = {
     "plot_diamonds": (0.5, 0, 1, 1),
-    "plot_drifting_stream": (0, 0, 0.61, 1),
+    "plot_drifting_stream": (0, 0, 0.58, 1),
     "plot_optimizers_compared": (0.56, 0.025, 1, 0.5),
-    "plot_quantile_band": (0, 0, 0.6, 1),
-    "plot_robust_losses": (0, 0, 0.51, 1),
-    "plot_sparse_text": (0, 0, 0.51, 1),
+    "plot_quantile_band": (0, 0, 0.58, 1),
+    "plot_robust_losses": (0, 0, 0.565, 1),
+    "plot_sparse_text": (0, 0, 0.545, 1),
     "plot_x_over_log_x": (0.5, 0, 1, 1),
 }
 

@@ -1,6 +1,10 @@
-"""A description of each page, which search engines and previews of links show: its first paragraph, shortened."""
+"""A description of each page, which search engines and previews of links show: its title and its first paragraph.
 
-from html import escape
+A page that has a description of its own (`html_meta` in Markdown) keeps it.
+"""
+
+import re
+from html import escape, unescape
 
 from docutils import nodes
 
@@ -29,10 +33,12 @@ def shorten(text):
 
 def describe(app, name, template, context, doctree):
     """Add the description to the head of a page."""
-    if doctree is not None and (text := first_paragraph(doctree)) is not None:
-        context["metatags"] += (
-            f'\n<meta name="description" content="{escape(shorten(text))}" />'
-        )
+    if doctree is None or 'name="description"' in context["metatags"]:
+        return
+    if (text := first_paragraph(doctree)) is not None:
+        title = unescape(re.sub("<[^>]*>", "", context["title"]))
+        content = escape(shorten(f"{title}: {text}".removesuffix(":")))
+        context["metatags"] += f'\n<meta name="description" content="{content}" />'
 
 
 def setup(app):
