@@ -25,7 +25,7 @@ for ax, batch_size in zip(axes, (32, 512, 4096), strict=True):
     ax.plot(0, 0, "k*", markersize=12, label="least squares")
     distance = np.sqrt(np.mean((slope - best) ** 2 + intercept**2))
     ax.set(
-        title=f"batch_size={batch_size}: distance {distance:.3f}",
+        title=f"batch_size={batch_size}\ndistance {distance:.3f}",
         xlabel="slope - best slope",
         xticks=(-0.05, 0, 0.05),
     )

@@ -14,4 +14,4 @@ top = RMSpropRegressor("quantile", quantile=0.9, random_state=0).fit(X, y)
 RegressionLineDisplay.from_estimator(
     top, X, y, name="0.9 quantile", ax=ax, points=False, line_kw={"color": RED, "linestyle": "--"}
 )
-ax.set(xlabel="body mass index (kg / m²)", ylabel="progression of the disease after a year")
+ax.set(xlabel="body mass index (kg / m²)", ylabel="progression of the disease\nafter a year")
