@@ -103,11 +103,15 @@ html_js_files = [("tables.js", {"defer": "defer"})]
 html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
-html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
+html_context = {
+    "default_mode": "auto",  # light or dark, as the reader's system
+    "source_url": "https://github.com/sklearn-rmsprop/sklearn-rmsprop",
+}
 html_theme_options = {
     "header_links_before_dropdown": 4,
     "show_toc_level": 2,
     "navigation_with_keys": False,
+    "navbar_end": ["project_links", "theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
