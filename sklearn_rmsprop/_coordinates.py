@@ -52,6 +52,7 @@ class Coordinates:
     basis, inverse_basis : (n_features, n_features), or None
         Whitened coordinates: the coefficients of the kernel's features are basis @ coordinates. The basis includes
         1 / x_unit, so that steps are scaled by 1 / row_norm only.
+    basis_l2 : strength of the L2 penalty, in the kernel's units, that the basis was made for
     columns : numbers of these columns in X; None: all of them in order
     """
 
@@ -65,6 +66,7 @@ class Coordinates:
     magnitude: float = 0.0
     basis: np.ndarray | None = None
     inverse_basis: np.ndarray | None = None
+    basis_l2: float = 0.0
     columns: np.ndarray | None = None
 
     def __setstate__(self, stored: dict[str, Any]) -> None:
@@ -168,10 +170,24 @@ class Coordinates:
         """1 / unit of the coordinates of the features."""
         return (1 / self.x_unit if self.basis is None else np.ones(len(self.x_unit))) / self.row_norm
 
-    def inverse_unit(self, dtype: np.dtype, *, fit_intercept: bool) -> np.ndarray:
+    def _shrinkage(self, objective: Objective) -> np.ndarray | float:
+        """By what a target's L2 penalty, where stronger than that of the basis, shortens the steps of each coordinate.
+
+        The basis is made for the weakest penalty of all targets. A stronger one curves the objective more along some of
+        its axes, by so much more that the unit there is shorter.
+        """
+        if self.basis is None or not objective.has_l2:
+            return 1.0
+        stronger = np.maximum(objective.strengths(self.y_unit)[1] - self.basis_l2, 0)
+        if not stronger.any():
+            return 1.0
+        curvature = 1 + np.square(self.basis).sum(axis=0)[:, np.newaxis] * stronger
+        return 1 / np.sqrt(curvature)
+
+    def inverse_unit(self, objective: Objective, dtype: np.dtype, *, fit_intercept: bool) -> np.ndarray:
         """1 / unit of each coordinate, and 0 for an intercept that is not fitted: it does not move."""
         result = np.empty((len(self.x_unit) + 1, len(self.y_unit)), dtype)
-        result[:-1] = self._inverse_units()[:, np.newaxis]
+        result[:-1] = self._inverse_units()[:, np.newaxis] * self._shrinkage(objective)
         result[-1] = fit_intercept
         return result
 
@@ -206,7 +222,7 @@ class Coordinates:
             return np.zeros(len(basis))
         return np.sqrt((self.x_mean / self.x_unit) ** 2 @ (basis * self.x_unit[:, np.newaxis]) ** 2)
 
-    def gradient_floor(self, dtype: np.dtype) -> np.ndarray:
+    def gradient_floor(self, objective: Objective, dtype: np.dtype) -> np.ndarray:
         """How much a mean gradient of dense rows can differ from zero by rounding, per coordinate.
 
         The products in it are rounded by |x| / unit, and those of the intercept like a prediction.
@@ -220,7 +236,9 @@ class Coordinates:
         of_columns = distance if self.basis is None else self.distance_in(self.basis)
         floor = np.vstack(
             (
-                (of_columns / self.row_norm)[:, np.newaxis] * self.gradient_rounding(dtype),
+                (of_columns / self.row_norm)[:, np.newaxis]
+                * self._shrinkage(objective)
+                * self.gradient_rounding(dtype),
                 self.intercept_floor(dtype, 1 + float(np.linalg.norm(distance))),
             )
         )
@@ -252,7 +270,7 @@ class Coordinates:
         if not (np.isfinite(l1).all() and np.isfinite(l2).all()):
             raise ValueError(
                 f"alpha must be small enough for the penalty not to overflow {dtype} in the units of this X and y; "
-                f"got {objective.alpha_l1 + objective.alpha_l2}."
+                f"got {np.max(objective.alpha_l1 + objective.alpha_l2)}."
             )
         return l1, l2
 

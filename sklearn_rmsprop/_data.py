@@ -62,6 +62,10 @@ class TrainingData:
             return replace(self, y=np.broadcast_to(self.y[:, :1], (len(self.y), n_targets)))
         return replace(self, y=np.ascontiguousarray(self.y[:, targets]))
 
+    def of_selected(self, rows: np.ndarray) -> "TrainingData":
+        """The same data, of which these rows take part: nothing is copied."""
+        return replace(self, rows=np.ascontiguousarray(rows, np.uint32))
+
     def of_rows(self, rows: np.ndarray) -> "TrainingData":
         """A copy of some of the rows, in this order; all of them take part."""
         weight = self.weight[rows] if isinstance(self.weight, np.ndarray) else self.weight

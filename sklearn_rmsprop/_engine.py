@@ -62,10 +62,8 @@ def coordinates_of(statistics: Statistics, data: TrainingData, settings: Setting
     )
     if statistics.x_correlation is None or (settings.whiten == "auto" and not enough_rows(statistics)):
         return coordinates
-    l2 = 0.0
-    if settings.objective.alpha_l2 > 0:
-        with np.errstate(all="ignore"):  # a penalty that overflows is rejected where it is used
-            l2 = float(settings.objective.strengths(coordinates.y_unit)[1].mean())
+    with np.errstate(all="ignore"):  # a penalty that overflows is rejected where it is used
+        l2 = np.asarray(settings.objective.strengths(coordinates.y_unit)[1])
     return whitened(coordinates, statistics, dtype=data.X.dtype, always=settings.whiten is True, l2=l2)
 
 

@@ -1,7 +1,7 @@
 """What is minimised: a loss and a penalty, from names and the user's units to the kernel's objects and units."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,15 +51,16 @@ PENALTIES = ("l2", "l1", "elasticnet")
 class Objective:
     """Weighted mean loss + alpha * (l1_ratio * |coef|_1 + (1 - l1_ratio) / 2 * |coef|^2), in the user's units.
 
-    The methods that take `y_unit`, (n_targets,), return what belongs to targets and coefficients measured in it; their
-    losses are then in units of `y_unit ** degree`.
+    `alpha_l1` and `alpha_l2` are alpha times these factors: numbers, or arrays with one for each target. The methods
+    that take `y_unit`, (n_targets,), return what belongs to targets and coefficients measured in it; their losses are
+    then in units of `y_unit ** degree`.
     """
 
     kind: LossKind
     delta: float
     quantile: float
-    alpha_l1: float
-    alpha_l2: float
+    alpha_l1: float | np.ndarray
+    alpha_l2: float | np.ndarray
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Objective":
@@ -77,9 +78,27 @@ class Objective:
         alpha = 0.0 if penalty is None else parameters["alpha"]
         return cls(LOSSES[loss], delta, parameters["quantile"], alpha * l1_share, alpha * (1 - l1_share))
 
+    def with_penalties(self, alpha_l1: np.ndarray, alpha_l2: np.ndarray) -> "Objective":
+        """The same loss with penalties of their own for each target."""
+        return replace(self, alpha_l1=alpha_l1, alpha_l2=alpha_l2)
+
+    def of_targets(self, targets: np.ndarray) -> "Objective":
+        """The objective of some of the targets."""
+        if isinstance(self.alpha_l1, np.ndarray) and isinstance(self.alpha_l2, np.ndarray):
+            return self.with_penalties(self.alpha_l1[targets], self.alpha_l2[targets])
+        return self
+
+    @property
+    def has_l1(self) -> bool:
+        return bool(np.max(self.alpha_l1) > 0)
+
+    @property
+    def has_l2(self) -> bool:
+        return bool(np.max(self.alpha_l2) > 0)
+
     @property
     def is_penalized(self) -> bool:
-        return self.alpha_l1 > 0 or self.alpha_l2 > 0
+        return self.has_l1 or self.has_l2
 
     @property
     def target_quantile(self) -> float | None:

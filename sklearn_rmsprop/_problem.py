@@ -118,7 +118,7 @@ class Problem:
         problem = make_problem(
             self.data.of_targets(targets),
             self.coordinates.of_targets(targets),
-            self.objective,
+            self.objective.of_targets(targets),
             self.batches,
             fit_intercept=self.fit_intercept,
             shuffle=self.shuffle,
@@ -170,7 +170,7 @@ def make_problem(
     X: Any = data.X
     dtype, drawn, certain = X.dtype, batches.drawn, batches.certain
     y, weight = coordinates.target(data.y), coordinates.weight(data.weight, data.rows, dtype)
-    inverse_unit = coordinates.inverse_unit(dtype, fit_intercept=fit_intercept)
+    inverse_unit = coordinates.inverse_unit(objective, dtype, fit_intercept=fit_intercept)
     rows: Rows
     if sparse.issparse(X):
         probability = None
@@ -178,6 +178,7 @@ def make_problem(
             probability = batches.visit_probability
             if probability is None:
                 probability = visit_probability(count_nonzero_rows(X, drawn), len(drawn), batches.size)
+                batches = replace(batches, visit_probability=probability)  # for the problem of some of the targets
             if certain is not None:
                 probability = probability.copy()
                 probability[X[certain].indices] = 1  # in every batch
@@ -187,7 +188,7 @@ def make_problem(
     else:
         mean = np.zeros(X.shape[1], dtype) if coordinates.x_mean is None else coordinates.x_mean.astype(dtype)
         penalties = coordinates.penalties(objective, dtype, None)
-        floor = coordinates.gradient_floor(dtype)
+        floor = coordinates.gradient_floor(objective, dtype)
         basis = None if coordinates.basis is None else coordinates.basis.astype(dtype)
         rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, penalties, basis, certain)
     return Problem(

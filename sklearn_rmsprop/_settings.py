@@ -51,7 +51,7 @@ class Settings:
         """
         obstacles = {
             "a sparse X": sparse.issparse(data.X),
-            "an L1 penalty": self.objective.alpha_l1 > 0,
+            "an L1 penalty": self.objective.has_l1,
             "standardize=False": not self.standardize,
         }
         if self.whiten is True and any(obstacles.values()):

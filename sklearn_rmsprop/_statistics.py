@@ -77,8 +77,9 @@ def location(columns: np.ndarray, rows: np.ndarray, weight: Weight, quantile: fl
     """Weighted quantile of each column over the selected rows, or its mean if `quantile` is None."""
     if quantile is None:
         return moments_once_if_shared(columns, rows, weight if isinstance(weight, np.ndarray) else None)[0]
-    weights = weights_of(weight, rows)
-    return np.array([weighted_quantile(column[rows], weights, quantile) for column in columns.T])
+    weights, different = weights_of(weight, rows), columns[:, :1] if is_shared(columns) else columns
+    quantiles = np.array([weighted_quantile(column[rows], weights, quantile) for column in different.T])
+    return np.broadcast_to(quantiles, columns.shape[1])
 
 
 def median_distance(columns: np.ndarray, weight: np.ndarray, origin: np.ndarray) -> np.ndarray:

@@ -180,6 +180,18 @@ class Stopping:
             self.reason = self._no_change if self._has_settled() else "max_iter"
         return self.reason is not None
 
+    def go_on_with(self, targets: np.ndarray, loss_on_more_rows: Callable[[np.ndarray], np.ndarray] | None) -> None:
+        """Forget all targets but these; `loss_on_more_rows` is as before, for these only."""
+        for name in ("_threshold", "_to_beat", "_best_on_more_rows", "_improved", "_n_unchanged"):
+            values = getattr(self, name)
+            setattr(self, name, [values[k] for k in targets] if values else [])
+        for name in ("rate_factor", "_unexplained_factor", "_null_loss"):
+            value = getattr(self, name)
+            setattr(self, name, value[targets] if isinstance(value, np.ndarray) else value)
+        if self._best_coef is not None:
+            self._best_coef = self._best_coef[:, targets]
+        self._loss_on_more_rows = loss_on_more_rows
+
     # The stages of a loss with a kink
 
     def _end_of_stage(self) -> float:

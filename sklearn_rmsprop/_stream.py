@@ -59,7 +59,7 @@ def next_coordinates(
         statistics = Statistics.merge([statistics, latest]) if same_kind else latest
         if enough_rows(statistics):
             new, statistics = coordinates_of(statistics, data, settings), None
-    elif coordinates.basis is not None and settings.objective.alpha_l1 > 0:
+    elif coordinates.basis is not None and settings.objective.has_l1:
         new = replace(coordinates, basis=None, inverse_basis=None)
     elif coordinates.basis is not None and has_late_columns(data, settings, coordinates, state):
         new, statistics = first_coordinates(data, settings)

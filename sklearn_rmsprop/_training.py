@@ -1,6 +1,7 @@
 """The training loop: steps of the kernel, evaluations of the loss between them, and the end."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -122,9 +123,7 @@ def train(
     state = problem.state_on_rows(state)
     history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.size)
     run = Run(problem, settings, held_out, state, state, history)
-    # in an order that is not random, the loss after a part of an epoch says little about the rows to come
-    looks_inside = settings.tol is not None and settings.shuffle
-    fewest_inside = fewest_steps_inside(problem.batches.size) if looks_inside else math.inf
+    fewest_inside = fewest_inside_an_epoch(problem, settings)
     each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)
     monitor.start(
         settings.max_iter if each_epoch else count_evaluations(run.n_steps_left, steps_per_epoch, fewest_inside),
@@ -158,6 +157,13 @@ def watch(run: Run, n_steps: int, rate_factor: float | np.ndarray, monitor: Moni
     return monitor.end_evaluation(run.history, run.reached)
 
 
+def fewest_inside_an_epoch(problem: Problem, settings: Settings) -> float:
+    """How many steps to make at least before an evaluation inside an epoch; infinity: only its end counts."""
+    # in an order that is not random, the loss after a part of an epoch says little about the rows to come
+    looks_inside = settings.tol is not None and settings.shuffle
+    return fewest_steps_inside(problem.batches.size) if looks_inside else math.inf
+
+
 def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None) -> Stopping:
     """`tol` is a share of the null loss. A validation score is such a share already."""
     # Without `tol`, a schedule that was chosen is followed to the letter; a single epoch has no stages.
@@ -168,12 +174,6 @@ def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None
     null_loss = problem.null_loss(problem.confirmation_rows) if reduces or settings.tol is not None else None
     reference = null_loss if held_out is None else np.ones(1)
     threshold = None if settings.tol is None or reference is None else settings.tol * reference
-    on_more_rows = None
-    if held_out is None and problem.is_sampled:
-
-        def on_more_rows(coef: np.ndarray) -> np.ndarray:
-            return problem.evaluate(coef, problem.confirmation_rows)
-
     return Stopping(
         threshold,
         settings.n_iter_no_change,
@@ -181,8 +181,15 @@ def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None
         n_reductions=N_REDUCTIONS if reduces else 0,
         null_loss=null_loss,
         validating=held_out is not None,
-        loss_on_more_rows=on_more_rows,
+        loss_on_more_rows=None if held_out is not None else more_rows_of(problem),
     )
+
+
+def more_rows_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The function from coordinates to losses on the rows that confirm an evaluation; None where those are no more."""
+    if not problem.is_sampled:
+        return None
+    return lambda coef: problem.evaluate(coef, problem.confirmation_rows)
 
 
 def overflow(problem: Problem, state: State, history: History) -> ValueError:

@@ -29,7 +29,7 @@ RIDGE = 2
 
 
 def whitened(
-    coordinates: Coordinates, statistics: Statistics, *, dtype: np.dtype, always: bool, l2: float
+    coordinates: Coordinates, statistics: Statistics, *, dtype: np.dtype, always: bool, l2: np.ndarray
 ) -> Coordinates:
     """The coordinates with a basis in which the columns are uncorrelated.
 
@@ -46,18 +46,20 @@ def whitened(
         The type of X.
     always : bool
         Whether to whiten even if the condition number is small.
-    l2 : float
-        Strength of the L2 penalty; its Hessian is added to the correlation.
+    l2 : array
+        Strengths of the L2 penalty. The Hessian of the weakest is added to the correlation. If there are stronger ones,
+        the directions are those of which each is curved by itself, whatever the strength.
     """
+    weakest = float(l2.min())
     unit = coordinates.x_unit
     relative_sd = statistics.x_sd / unit
     moments = statistics.x_correlation * relative_sd[:, np.newaxis] * relative_sd
     if coordinates.x_mean is None:
         mean = statistics.x_mean / unit
         moments = moments + mean[:, np.newaxis] * mean
-    if l2 > 0:
+    if weakest > 0:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            moments[np.diag_indices_from(moments)] += l2 / unit**2
+            moments[np.diag_indices_from(moments)] += weakest / unit**2
     if not np.isfinite(moments).all():
         return coordinates
     eigenvalues, vectors = np.linalg.eigh(moments)
@@ -68,8 +70,14 @@ def whitened(
     if not always and eigenvalues[-1] < LEAST_CONDITION * smallest:
         return coordinates
     root = np.sqrt(np.where(varies, eigenvalues + RIDGE * smallest, 1))
-    with np.errstate(over="ignore"):
+    inverse_basis = (vectors * root).T * unit
+    with np.errstate(over="ignore", invalid="ignore"):
         basis = vectors / root / unit[:, np.newaxis]
+        curvature_of_penalty = basis.T @ basis
+    if l2.max() > weakest and np.isfinite(curvature_of_penalty).all():
+        # in this basis the squares curve all directions alike, so it may be turned: to the axes of the penalty
+        _, turn = np.linalg.eigh(curvature_of_penalty)
+        basis, inverse_basis = basis @ turn, turn.T @ inverse_basis
     if np.abs(basis).max() > np.finfo(dtype).max:  # of tiny columns: one unit each is all that they can have
         return coordinates
     # a prediction is the sum of so many terms as large as the elements of the basis, in units of the columns
@@ -79,5 +87,6 @@ def whitened(
         coordinates,
         magnitude=magnitude,
         basis=np.ascontiguousarray(basis),
-        inverse_basis=np.ascontiguousarray((vectors * root).T * unit),
+        inverse_basis=np.ascontiguousarray(inverse_basis),
+        basis_l2=weakest,
     )
