@@ -113,11 +113,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     batch_size : int, "auto" or None, default="auto"
         Rows per step, at least 1; the last batch of an epoch may be smaller. None: all rows in each step. "auto": in
-        `fit` all rows of dense data, if there are at most 500 and no fewer than columns, the loss is not robust,
-        `whiten="auto"` may whiten, and `max_iter` such steps can reach the optimum. Otherwise 32, or with more than
-        50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of outlying norm (more
-        than 4 times the root mean square, times the root of the weight) are then in every batch, weighted so that the
-        gradient stays unbiased: in one batch per epoch only, the gradient of such a row would be too large for a step.
+        `fit` all rows, if there are at most 64 and no fewer than columns, or of dense data at most 500, if the loss is
+        not robust, `whiten="auto"` may whiten, and `max_iter` such steps can reach the optimum. Otherwise 32, or with
+        more than 50 whitened columns a power of two up to 256, if that leaves 16 batches. At most 32 rows of outlying
+        norm (more than 4 times the root mean square, times the root of the weight) are then in every batch, weighted so
+        that the gradient stays unbiased: in one batch per epoch only, the gradient of such a row would be too large for
+        a step.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
@@ -244,6 +245,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     See Also
     --------
+    RMSpropRegressorCV : Chooses `alpha` by cross-validation, in a few times the time of one fit.
     sklearn.linear_model.SGDRegressor : One row per step with a common step size; needs scaled data and a tuned `eta0`.
     sklearn.linear_model.ElasticNet : Coordinate descent for the squared error with L1 and L2.
     sklearn.linear_model.HuberRegressor, sklearn.linear_model.QuantileRegressor : Robust losses by general solvers.
