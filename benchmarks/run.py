@@ -3,7 +3,7 @@
     python benchmarks/run.py                        # the default tables, about twenty minutes
     python benchmarks/run.py --quick                # less data and fewer rounds, under three minutes, less accurate
     python benchmarks/run.py --only epochs fits     # only these tables
-    python benchmarks/run.py --only memory_map      # the last five are made only if selected by --only
+    python benchmarks/run.py --only memory_map      # and "search" and the last five only if selected
     python benchmarks/run.py --output build/bench   # also write build/bench.md and build/bench.json
 
 The tables:
@@ -15,6 +15,7 @@ convergence    time to an excess loss of 1e-2, 1e-3 and 1e-4, of RMSpropRegresso
 fits           time and excess loss of whole fits with the defaults, of RMSpropRegressor and scikit-learn's estimators
 streams        time of one call of partial_fit of RMSpropRegressor and SGDRegressor
 targets        time of one fit to 16 and 64 targets, and of separate fits
+search         time of searches over alpha, and of grid searches over the same settings (several minutes)
 threads        time of two fits in two Python threads
 memory         extra memory of a fit
 memory_map     extra memory of a fit to a memory map of 4 GiB (needs the disk space; removes its files)
@@ -46,6 +47,7 @@ import memory_map
 import out_of_core
 import peer_epochs
 import scaling
+import search
 import streams
 import targets
 import threads
@@ -60,6 +62,7 @@ TABLES = {
     "fits": fits.make_table,
     "streams": streams.make_table,
     "targets": targets.make_table,
+    "search": search.make_table,
     "threads": threads.make_table,
     "memory": memory.make_table,
     "memory_map": memory_map.make_table,
@@ -69,7 +72,7 @@ TABLES = {
     "out_of_core": out_of_core.make_table,
 }
 # Made only if selected by --only, because they need much time, memory or disk space.
-NOT_BY_DEFAULT = ("memory_map", "scaling", "blocks", "dask", "out_of_core")
+NOT_BY_DEFAULT = ("search", "memory_map", "scaling", "blocks", "dask", "out_of_core")
 
 
 def parse(arguments):

@@ -2,9 +2,18 @@
 
 from importlib.metadata import version
 
-from sklearn_rmsprop._displays import RegressionLineDisplay, TrainingCurveDisplay
+from sklearn_rmsprop._displays import PathDisplay, RegressionLineDisplay, TrainingCurveDisplay
 from sklearn_rmsprop._minimize import rmsprop
 from sklearn_rmsprop._regressor import RMSpropRegressor
+from sklearn_rmsprop._search import RMSpropRegressorCV
 
 __version__ = version("sklearn-rmsprop")
-__all__ = ["RMSpropRegressor", "RegressionLineDisplay", "TrainingCurveDisplay", "__version__", "rmsprop"]
+__all__ = [
+    "PathDisplay",
+    "RMSpropRegressor",
+    "RMSpropRegressorCV",
+    "RegressionLineDisplay",
+    "TrainingCurveDisplay",
+    "__version__",
+    "rmsprop",
+]

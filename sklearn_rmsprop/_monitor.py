@@ -5,13 +5,14 @@ Only monitors may hold the estimator: the engine does not know it.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from sklearn_rmsprop._compat import has_callbacks
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._stopping import IN_WORDS, Reason
 from sklearn_rmsprop._typing import Rows
@@ -206,3 +207,39 @@ class CallbackMonitor(Monitor):
 
     def finish(self, history: History, reason: Reason | None) -> None:
         self._fit.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
+
+
+class SearchMonitor:
+    """Reports the passes of a search: lines for `verbose`, and tasks within the fit for scikit-learn's callbacks."""
+
+    def __init__(self, estimator: Any, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None):
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._estimator = estimator
+        self._fit: Any = None
+
+    def start(self, n_tasks: int) -> None:
+        """Before the first of so many passes."""
+        if has_callbacks(self._estimator):
+            self._fit = self._estimator._init_callback_context(max_subtasks=n_tasks)
+            self._fit.call_on_fit_task_begin(**self._arguments)
+
+    def follow(self, name: str, results: Iterator[Any], n: int) -> Iterator[Any]:
+        """Yield the results of `n` passes, each of which is one task of this name."""
+        for number in range(n):
+            began = time.perf_counter()
+            task = None if self._fit is None else self._fit.subcontext(task_name=name)
+            if task is not None:
+                task.call_on_fit_task_begin(**self._arguments)
+            result = next(results)
+            if task is not None:
+                task.call_on_fit_task_end(**self._arguments)
+            if self._estimator.verbose:
+                which = name if n == 1 else f"{name} {number + 1} of {n}"
+                print(f"{which}: {time.perf_counter() - began:.3f} s")
+            yield result
+
+    def finish(self) -> None:
+        """After the fitted attributes are set."""
+        if self._fit is not None:
+            self._fit.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import RMSpropRegressor, RMSpropRegressorCV
 
 callback = pytest.importorskip("sklearn.callback")
 
@@ -324,6 +324,19 @@ def test_partial_fit_does_not_call_them():
     X, y = problem()
     regressor().set_callbacks(recorder).partial_fit(X, y).partial_fit(X, y)
     assert recorder.calls == []
+
+
+def test_a_search_has_a_task_for_each_pass():
+    """The folds, and all rows."""
+    X, y = problem(60)
+    recorder = Recorder()
+    search = RMSpropRegressorCV(alphas=[0.1], cv=3, random_state=0)
+    model, same = clone(search).set_callbacks(recorder).fit(X, y), search.fit(X, y)
+    np.testing.assert_array_equal(model.coef_, same.coef_)
+    assert_nothing_left_behind(model)
+    folds = ["begin fold", "end fold"] * 3
+    assert recorder.calls == ["setup", "begin fit", *folds, "begin all rows", "end all rows", "end fit", "teardown"]
+    assert recorder.received[-1][3].coef_ is model.coef_
 
 
 def test_clones_share_callbacks_and_a_stored_model_has_its_own():

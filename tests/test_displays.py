@@ -18,7 +18,13 @@ from sklearn.model_selection import GridSearchCV, LearningCurveDisplay, Validati
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklearn_rmsprop import RegressionLineDisplay, RMSpropRegressor, TrainingCurveDisplay
+from sklearn_rmsprop import (
+    PathDisplay,
+    RegressionLineDisplay,
+    RMSpropRegressor,
+    RMSpropRegressorCV,
+    TrainingCurveDisplay,
+)
 
 mpl.use("Agg")
 
@@ -409,3 +415,48 @@ def test_scikit_learns_validation_curve():
     )
     low, high = display.lines_[1].get_ydata()
     assert low < high - 0.5
+
+
+# The path
+
+
+def search(**parameters):
+    X, y = problem(60)
+    return RMSpropRegressorCV(**{"alphas": 5, "cv": 2, "penalty": "l1", "random_state": 0} | parameters).fit(X, y)
+
+
+def test_path_shows_scores_coefficients_and_what_was_chosen():
+    model = search()
+    display = PathDisplay.from_estimator(make_pipeline(StandardScaler(), model))
+    scores, coefficients = display.axes_
+    np.testing.assert_array_equal(display.score_line_.get_xdata(), model.alphas_)
+    np.testing.assert_array_equal(display.score_line_.get_ydata(), model.cv_results_["mean_test_score"])
+    drawn = np.array([line.get_ydata() for line in display.coef_lines_])
+    np.testing.assert_array_equal(drawn, model.coef_path_.T)
+    best, one_se = (line.get_xdata()[0] for line in display.alpha_lines_[:2])
+    assert (best, one_se) == (model.alpha_, model.alphas_[model.one_se_index_])
+    assert scores.get_xscale() == coefficients.get_xscale() == "log"
+    assert legend_of(coefficients) == ["x0", "x1", "x2", "x3"]
+    assert display.figure_ is scores.figure
+    again = display.plot(display.axes_, coef_line_kw={"c": "red"})
+    assert again.coef_lines_[0].get_color() == "red"
+
+
+def test_path_of_several_settings_is_that_of_the_chosen_ones():
+    model = search(penalty="elasticnet", l1_ratio=[0.1, 0.9], alphas=[1.0, 0.1, 0.0])
+    display = PathDisplay.from_estimator(model)
+    assert display.score_line_.get_xdata().tolist() == [1.0, 0.1]  # a logarithmic axis has no zero
+    of_best = [s["l1_ratio"] == model.l1_ratio_ and s["alpha"] > 0 for s in model.cv_results_["params"]]
+    np.testing.assert_array_equal(display.score_line_.get_ydata(), model.cv_results_["mean_test_score"][of_best])
+
+
+def test_path_asks_for_a_search():
+    X, y = problem(60)
+    with pytest.raises(TypeError, match="must be an RMSpropRegressorCV"):
+        PathDisplay.from_estimator(RMSpropRegressor().fit(X, y))
+    with pytest.raises(NotFittedError):
+        PathDisplay.from_estimator(RMSpropRegressorCV())
+    with pytest.raises(ValueError, match="a positive alpha"):
+        PathDisplay.from_estimator(search(penalty=None))
+    with pytest.raises(ValueError, match="ax must have two axes"):
+        PathDisplay.from_estimator(search(), ax=[plt.subplots()[1]])

@@ -9,11 +9,12 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
-from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import RMSpropRegressor, RMSpropRegressorCV
 
 # The checks fit with max_iter=5 and the like, where a warning is right.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The best alpha"),
     pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
 ]
 
@@ -22,12 +23,18 @@ def test_array_api_dispatch_is_checked():
     assert os.environ["SCIPY_ARRAY_API"] == "1"
 
 
+# Two folds of the least settings: what is checked is the interface, and each check fits several times.
+SEARCHES = [
+    RMSpropRegressorCV(alphas=2, cv=2),
+    RMSpropRegressorCV("huber", penalty="l1", alphas=2, cv=2, discard=True),
+]
+
 # Of dense data only, unlike those on which invariants are run.
 DENSE_CONFIGURATIONS = [{"whiten": True}, {"whiten": True, "penalty": "l2", "alpha": 0.1}]
 
 
 @parametrize_with_checks(
-    [RMSpropRegressor(**parameters) for parameters in [*CONFIGURATIONS.values(), *DENSE_CONFIGURATIONS]]
+    [RMSpropRegressor(**parameters) for parameters in [*CONFIGURATIONS.values(), *DENSE_CONFIGURATIONS]] + SEARCHES
 )
 def test_scikit_learns_checks(estimator, check):
     # before scikit-learn 1.7 this check does not ask the tags whether sparse data is accepted
@@ -48,5 +55,6 @@ def test_scikit_learns_checks(estimator, check):
         estimator_checks.check_param_validation,
     ],
 )
-def test_checks_that_are_run_on_scikit_learn_itself_only(check):
-    check("RMSpropRegressor", RMSpropRegressor(max_iter=10))
+@pytest.mark.parametrize("estimator", [RMSpropRegressor(max_iter=10), SEARCHES[0]], ids=lambda e: type(e).__name__)
+def test_checks_that_are_run_on_scikit_learn_itself_only(check, estimator):
+    check(type(estimator).__name__, estimator)

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 
-from sklearn_rmsprop import RegressionLineDisplay, RMSpropRegressor, TrainingCurveDisplay, rmsprop
+from sklearn_rmsprop import (
+    PathDisplay,
+    RegressionLineDisplay,
+    RMSpropRegressor,
+    RMSpropRegressorCV,
+    TrainingCurveDisplay,
+    rmsprop,
+)
 
 X: NDArray[np.float64] = np.zeros((10, 2))
 y = X @ np.array([1.0, 2.0])
@@ -48,6 +55,13 @@ model.set_fit_request(weights=True)  # type: ignore[call-arg]
 
 assert_type(TrainingCurveDisplay.from_estimator(model), TrainingCurveDisplay)
 assert_type(RegressionLineDisplay.from_estimator(model, X, y), RegressionLineDisplay)
+
+search = RMSpropRegressorCV("huber", alphas=[0.1, 1.0], decay_rate=[0.9, "auto"], cv=3, select="one_se")
+RMSpropRegressorCV(select="worst")  # type: ignore[arg-type]
+assert_type(search.fit(X, y, groups=y), RMSpropRegressorCV)
+assert_type(search.predict(X), NDArray[np.floating[Any]])
+assert_type(search.score(X, y), float)
+assert_type(PathDisplay.from_estimator(search), PathDisplay)
 
 
 def square(x: NDArray[np.float64]) -> float:

@@ -1,0 +1,166 @@
+"""Several settings of a fit, trained together: each is a column of coefficients, and each row is read once for all.
+
+The settings share the target, the rows, their order and their coordinates. They differ in penalty and learning rate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_rmsprop import _engine as engine
+from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._problem import Problem
+from sklearn_rmsprop._settings import Settings
+from sklearn_rmsprop._stopping import Stopping, steps_to_next_evaluation
+from sklearn_rmsprop._training import fewest_inside_an_epoch, more_rows_of, stopping_rule
+
+# Columns that have ended are taken out when they are at least this share of those in the pass: to take some out, those
+# that remain are copied.
+SHARE_TO_TAKE_OUT = 0.25
+
+
+class Columns:
+    """One pass over the rows for several settings, under way.
+
+    With a smooth loss each column ends where a fit of its own would, and leaves. With a kinked loss all of them reduce
+    the step size together, as several targets do, and end together.
+
+    Parameters
+    ----------
+    data : TrainingData
+        With one target.
+    settings : sequence of Settings
+        They may differ in the strengths of the penalties and in the learning rate, and agree on whether there is an L1
+        penalty.
+    generator : (2,) uint64
+        State of the random number generator.
+
+    Attributes
+    ----------
+    coef : (n_features, n_settings)
+        Of X's type in the units of the data. Of a column that has ended, final; of the others, as of the last
+        evaluation; NaN before it, and where numbers have overflowed.
+    intercept : (n_settings,)
+    n_iter : (n_settings,) int
+        Epochs begun.
+    converged : (n_settings,) bool
+        Whether the column has ended before `max_iter`.
+    ended : (n_settings,) bool
+    n_steps : int
+        Steps done.
+    n_evaluations : int
+    """
+
+    def __init__(self, data: TrainingData, settings: Sequence[Settings], generator: np.ndarray):
+        n, first = len(settings), settings[0]
+        l1, l2 = (np.array([getattr(s.objective, name) for s in settings], float) for name in ("alpha_l1", "alpha_l2"))
+        self._settings = replace(first, objective=first.objective.with_penalties(l1, l2))
+        coordinates = engine.coordinates_of(engine.measure(data, self._settings), data, self._settings)
+        coordinates = coordinates.of_targets(np.zeros(n, dtype=np.intp))
+        data = replace(data, y=np.broadcast_to(data.y, (len(data.y), n)))
+        self._problem = engine.pose(data, coordinates, self._settings)
+        state = engine.start(data, coordinates, self._settings, generator)
+        self._state = self._problem.state_on_rows(state)
+        self._rates = np.ones(n)
+        if not callable(first.rule.schedule):
+            self._rates = np.array([s.rule.learning_rate for s in settings]) / first.rule.learning_rate
+        self._factors = np.ones(n)
+        self._stoppings = stopping_rules(self._problem, self._settings)
+        self._fewest_inside = fewest_inside_an_epoch(self._problem, self._settings)
+        self._in_pass = np.arange(n)
+        self.n_steps = self.n_evaluations = 0
+        self.coef = np.full((data.X.shape[1], n), np.nan, self._state.coef.dtype)
+        self.intercept = np.full(n, np.nan, self._state.coef.dtype)
+        self.n_iter, self.converged, self.ended = np.zeros(n, int), np.zeros(n, bool), np.zeros(n, bool)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows drawn for a batch."""
+        return self._problem.batches.size
+
+    def run(self) -> "Columns":
+        """Run until all columns have ended."""
+        while not self.ended.all():
+            self.advance()
+        return self
+
+    def advance(self) -> None:
+        """Run to the next evaluation of the loss, and end the columns whose stopping rule says so."""
+        problem, settings = self._problem, self._settings
+        steps_per_epoch, columns = problem.steps_per_epoch, self._in_pass
+        n_steps = min(
+            settings.max_iter * steps_per_epoch - self.n_steps,
+            steps_to_next_evaluation(self.n_steps, steps_per_epoch, self._fewest_inside),
+        )
+        factor = (self._rates * self._factors)[columns]
+        self._state = problem.advance(
+            self._state, settings, n_steps, factor if (factor != factor[0]).any() else factor[0]
+        )
+        self.n_steps += n_steps
+        self.n_evaluations += 1
+        coef = self._state.reported()
+        losses = problem.evaluate(coef, problem.evaluation_rows)
+        epochs = self.n_steps / steps_per_epoch
+        self._record(epochs)
+        reduced_to = 1.0
+        for stopping, theirs in self._stoppings:
+            if stopping.reason is not None or self.ended[theirs].all():
+                continue
+            places = np.searchsorted(columns, theirs)
+            if not np.isfinite(losses[places]).all():
+                self.ended[theirs] = True
+                self.coef[:, theirs], self.intercept[theirs] = np.nan, np.nan
+                continue
+            stopping.check(epochs, losses[places], np.ascontiguousarray(coef[:, places]))
+            self.ended[theirs] = stopping.reason is not None
+            self.converged[theirs] = stopping.reason == "converged"
+            reduced_to = min(reduced_to, float(np.min(stopping.rate_factor / self._factors[theirs])))
+            self._factors[theirs] = stopping.rate_factor
+        if reduced_to < 1:
+            self._state = self._state.forgetting(reduced_to)
+        self._take_out()
+
+    def end(self, columns: np.ndarray) -> None:
+        """End these columns, as a mask or numbers, with the coefficients of the last evaluation."""
+        self.ended[columns] = True
+        self._take_out()
+
+    def _record(self, epochs: float) -> None:
+        """Set the coefficients of the columns that have not ended."""
+        places = np.flatnonzero(~self.ended[self._in_pass])
+        columns = self._in_pass[places]
+        state = self._problem.state_off_rows(self._state).of_targets(places)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef, intercept = self._problem.coordinates.of_targets(places).to_user(state.reported())
+            self.coef[:, columns], self.intercept[columns] = coef, intercept
+        finite = np.isfinite(self.coef[:, columns]).all(axis=0) & np.isfinite(self.intercept[columns])
+        overflowed = columns[~finite]
+        self.coef[:, overflowed], self.intercept[overflowed] = np.nan, np.nan
+        self.n_iter[columns] = int(np.ceil(epochs))
+
+    def _take_out(self) -> None:
+        """Go on without the columns that have ended, if they are many enough."""
+        stays = ~self.ended[self._in_pass]
+        if stays.any() and (~stays).sum() >= SHARE_TO_TAKE_OUT * len(stays):
+            places = np.flatnonzero(stays)
+            self._problem, self._state = self._problem.of_targets(places), self._state.of_targets(places)
+            self._in_pass = self._in_pass[places]
+            if self._settings.objective.kind.kinked:
+                ((stopping, _),) = self._stoppings
+                stopping.go_on_with(places, more_rows_of(self._problem))
+                self._stoppings = [(stopping, self._in_pass)]
+
+
+def stopping_rules(problem: Problem, settings: Settings) -> list[tuple[Stopping, np.ndarray]]:
+    """Stopping rules, each with the numbers of the columns that it is for."""
+    n = len(problem.coordinates.y_unit)
+    if settings.objective.kind.kinked:
+        return [(stopping_rule(problem, settings, None), np.arange(n))]
+    alone = problem.of_targets(np.array([0]))
+    rules = []
+    for k in range(n):
+        column = np.array([k])
+        of_column = replace(alone, objective=problem.objective.of_targets(column))
+        rules.append((stopping_rule(of_column, settings, None), column))
+    return rules
