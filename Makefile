@@ -32,10 +32,11 @@ help:
 demo: $(VENV)/.with-examples
 	$(BIN)/python examples/plot_diamonds.py
 
-# The first import compiles what has changed, before several processes import at once.
+# The first import compiles what has changed, before several processes import at once. All tests of a file run in one
+# process, which shares between them a cluster, exact solutions and data sets.
 test: $(VENV)/.with-test,deploy,dask
 	$(BIN)/python -c 'import sklearn_rmsprop'
-	$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.with-lint
 	$(BIN)/ruff check

@@ -20,12 +20,8 @@ from sklearn_rmsprop import RMSpropRegressor
 dask = pytest.importorskip("dask", reason="needs the extra dask")
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 da = importlib.import_module("dask.array")
-dd = importlib.import_module("dask.dataframe")
 module = importlib.import_module("sklearn_rmsprop.dask")
 DaskRMSpropRegressor, DaskCluster = module.DaskRMSpropRegressor, module.DaskCluster
-
-# One cluster for all of them, where tests are run by several processes.
-pytestmark = pytest.mark.xdist_group("dask")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6000, 4))
@@ -61,6 +57,8 @@ def delayed_rows(array, n_rows=1500):
 
 
 def frame_and_series():
+    # imported here, because it takes seconds and only one of the processes that run tests needs it
+    dd = importlib.import_module("dask.dataframe")
     frame = dd.from_pandas(pd.DataFrame(X, columns=COLUMNS), npartitions=4, sort=False)
     return frame, dd.from_pandas(pd.Series(Y, name="y"), npartitions=4, sort=False)
 
@@ -169,30 +167,6 @@ def test_predict_is_lazy_and_score_weighted(reference, tmp_path):
 def test_score_of_a_constant_target(reference):
     zeros = np.zeros_like(Y)
     assert reference.score(as_dask(X), as_dask(zeros)) == reference.score(X, zeros) == 0
-
-
-def test_a_lost_worker_changes_nothing(client, reference):
-    """Killed in the midst of the rounds: what was there is computed again."""
-    killed = []
-
-    class Killer(DaskRMSpropRegressor):
-        def _train(self, problem, *arguments):
-            advance = type(problem).advance
-
-            class Fragile(type(problem)):
-                def advance(self, *arguments):
-                    if not killed:
-                        killed.append(client.submit(os.getpid, pure=False).result())
-                        os.kill(killed[0], signal.SIGKILL)
-                    return advance(self, *arguments)
-
-            fragile = Fragile(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
-            return super()._train(fragile, *arguments)
-
-    model = Killer(n_blocks=2, random_state=0).fit(as_dask(X), as_dask(Y), sample_weight=as_dask(WEIGHT))
-    assert killed
-    assert_same_model(model, reference)
-    client.wait_for_workers(2, timeout=30)
 
 
 # Parameters, and what is refused
@@ -335,3 +309,27 @@ def test_a_grid_search_on_the_workers(client):
     with client.as_current(), joblib.parallel_config("dask"):
         search.fit(X, Y)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
+
+
+# Last, because a test after this one would have to wait until the cluster has started another worker.
+def test_a_lost_worker_changes_nothing(client, reference):
+    """Killed in the midst of the rounds: what was there is computed again."""
+    killed = []
+
+    class Killer(DaskRMSpropRegressor):
+        def _train(self, problem, *arguments):
+            advance = type(problem).advance
+
+            class Fragile(type(problem)):
+                def advance(self, *arguments):
+                    if not killed:
+                        killed.append(client.submit(os.getpid, pure=False).result())
+                        os.kill(killed[0], signal.SIGKILL)
+                    return advance(self, *arguments)
+
+            fragile = Fragile(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
+            return super()._train(fragile, *arguments)
+
+    model = Killer(n_blocks=2, random_state=0).fit(as_dask(X), as_dask(Y), sample_weight=as_dask(WEIGHT))
+    assert killed
+    assert_same_model(model, reference)
