@@ -89,7 +89,7 @@ def test_it_is_the_fit_of_the_other_rows(container):
 def test_the_model_published_is_the_best_of_all_checks(loss, tol, container):
     X, y = problem()
     _, held_out = split()
-    model = stopping(loss, tol=tol, max_iter=300).fit(container(X), y)
+    model = stopping(loss, tol=tol, max_iter=100).fit(container(X), y)
     scores = model.validation_scores_
     assert len(scores) == len(model.loss_curve_) > 3
     assert all(isinstance(score, float) for score in scores)
@@ -290,17 +290,16 @@ def test_it_is_worth_something():
 
 
 @every_container
-@every_loss
-def test_the_same_seed_is_the_same_fit_and_it_can_be_stored_and_cloned(loss, container):
+def test_the_same_seed_is_the_same_fit_and_it_can_be_stored_and_cloned(container):
     X, y = problem()
-    model = stopping(loss).fit(container(X), y)
+    model = stopping().fit(container(X), y)
     stored = pickle.loads(pickle.dumps(model))
     again = clone(model).fit(container(X), y)
     assert not hasattr(clone(model), "validation_scores_")
     for other in (stored, again):
         np.testing.assert_array_equal(other.coef_, model.coef_)
         assert other.validation_scores_ == model.validation_scores_
-    assert stopping(loss, random_state=1).fit(container(X), y).validation_scores_ != model.validation_scores_
+    assert stopping(random_state=1).fit(container(X), y).validation_scores_ != model.validation_scores_
 
 
 @pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])

@@ -39,7 +39,7 @@ def fit(X, y, seed, **params):
     return model
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_untuned_fit(name, seed):
     X, y = PROBLEMS[name](seed)

@@ -271,7 +271,7 @@ def test_partial_fit_may_change_from_dense_to_sparse_and_back(name):
     X, y = problem(n_rows=600)
     X += 1
     model = RMSpropRegressor(**CONFIGURATIONS[name] | {"random_state": 0, "fit_intercept": True})
-    for epoch in range(60):
+    for epoch in range(16):
         container = sparse.csr_array if epoch % 2 else np.asarray
         for start in range(0, 600, 200):
             model.partial_fit(container(X[start : start + 200]), y[start : start + 200])

@@ -57,7 +57,7 @@ def missed(model, X, y, **loss):
 @pytest.mark.parametrize("r2", [0.5, 0.99999])
 def test_fits_converge_and_do_not_warn(r2, container, loss):
     X, y = draw(r2, container=container)
-    for parameters in ({}, {"batch_size": None}, {"tol": None}):
+    for parameters in ({}, {"batch_size": None}, {"tol": None, "max_iter": 300}):
         model, warned = fit(X, y, **loss, **parameters)
         assert missed(model, X, y, **loss) <= MISSED
         assert not warned

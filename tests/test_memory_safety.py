@@ -294,7 +294,7 @@ def test_weights_of_another_scale_than_the_first_call(container):
 
 def trained(method, table, y, **parameters):
     """A fitted model, or one that has learned the rows in two calls."""
-    model = RMSpropRegressor(random_state=0, max_iter=100, tol=None, **parameters)
+    model = RMSpropRegressor(random_state=0, max_iter=20, tol=None, **parameters)
     return model.fit(table, y) if method == "fit" else model.partial_fit(table, y).partial_fit(table, y)
 
 

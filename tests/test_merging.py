@@ -290,11 +290,11 @@ def test_scales_do_not_underflow_in_many_calls(rule, dtype, monkeypatch):
 
     def stream():
         rng = np.random.default_rng(0)
-        true, rows = rng.normal(size=60), np.repeat(np.arange(5), 2)
+        true, rows = rng.normal(size=60), np.repeat(np.arange(12), 2)
         state = coordinates = None
-        for _ in range(300):
-            columns = rng.integers(0, 60, size=10)
-            X = sparse.csr_matrix((rng.normal(size=10).astype(dtype), (rows, columns)), shape=(5, 60))
+        for _ in range(125):
+            columns = rng.integers(0, 60, size=24)
+            X = sparse.csr_matrix((rng.normal(size=24).astype(dtype), (rows, columns)), shape=(12, 60))
             data = data_of(X, (X @ true)[:, np.newaxis] + 1)
             if state is None:
                 every = data_of(sparse.csr_matrix(np.eye(60, dtype=dtype)), np.linspace(-1, 1, 60)[:, np.newaxis])

@@ -120,9 +120,10 @@ def test_every_row_once_where_rows_are_short(n_features, dtype):
     orders = [[place(row, changed, seed=0) for row in range(n_rows)] for changed in ("x", "y")]
     np.testing.assert_allclose(np.sort(orders[0]), np.arange(n_rows) + 1, atol=1e-3)
     np.testing.assert_allclose(orders[0], orders[1], atol=1e-3)
-    places = np.array([place(7, "x", seed) for seed in range(400)]).round() - 1
-    # seeds are fixed; 1e-3 fails a fair shuffle for one choice of seeds in a thousand
-    assert stats.chisquare(np.bincount(places.astype(int) // 4, minlength=10)).pvalue > 1e-3
+    if dtype == np.float64:  # the order does not depend on the type
+        places = np.array([place(7, "x", seed) for seed in range(400)]).round() - 1
+        # seeds are fixed; 1e-3 fails a fair shuffle for one choice of seeds in a thousand
+        assert stats.chisquare(np.bincount(places.astype(int) // 4, minlength=10)).pvalue > 1e-3
 
 
 # More bytes than any cache holds: near rows are kept together.

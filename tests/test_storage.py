@@ -3,15 +3,12 @@
 import copy
 import io
 import pickle
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
-from record_models import MODELS
+import record_models
 from scipy import sparse
 
 from sklearn_rmsprop import RMSpropRegressor
@@ -129,13 +126,13 @@ def check_recorded(path):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
 def test_models_of_earlier_versions():
-    for path in sorted(MODELS.glob("*/*.pickle")):
+    for path in sorted(record_models.MODELS.glob("*/*.pickle")):
         check_recorded(path)
 
 
 def test_models_of_this_version(tmp_path):
-    """Recorded by another process, as at a release."""
-    subprocess.run([sys.executable, Path(__file__).parent / "record_models.py", tmp_path], check=True, timeout=60)
+    """Recorded as at a release."""
+    record_models.record(tmp_path)
     recorded = sorted(tmp_path.glob("*.pickle"))
     assert len(recorded) == 4
     for path in recorded:
