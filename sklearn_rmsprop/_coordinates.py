@@ -248,8 +248,10 @@ class Coordinates:
 
     def penalties(
         self, objective: Objective, dtype: np.dtype, probability: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """The L1 and L2 penalty of each coordinate in the units of the kernel's gradients, or None without any.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """A factor for each feature and the intercept, and the L1 and L2 penalties of each target; None without any.
+
+        The penalty of a coordinate is the product of the two, in the units of the kernel's gradients.
 
         `probability`: of sparse rows, that of a batch having an entry of each column.
 
@@ -264,15 +266,15 @@ class Coordinates:
         per_feature = np.ones(len(self.x_unit)) if self.basis is not None else self._inverse_units()
         if probability is not None:
             per_feature = per_feature / probability
-        per_coordinate = np.append(per_feature, 0.0)[:, np.newaxis]
         with np.errstate(over="ignore", invalid="ignore"):
-            l1, l2 = ((per_coordinate * strength).astype(dtype) for strength in objective.strengths(self.y_unit))
-        if not (np.isfinite(l1).all() and np.isfinite(l2).all()):
+            l1, l2 = objective.strengths(self.y_unit)
+            largest = (per_feature.max(initial=0.0) * np.append(l1, l2)).astype(dtype)
+        if not np.isfinite(largest).all():
             raise ValueError(
                 f"alpha must be small enough for the penalty not to overflow {dtype} in the units of this X and y; "
                 f"got {np.max(objective.alpha_l1 + objective.alpha_l2)}."
             )
-        return l1, l2
+        return np.append(per_feature, 0.0), l1, l2
 
 
 def varying_columns(statistics: Statistics) -> np.ndarray:

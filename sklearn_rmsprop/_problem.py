@@ -184,13 +184,17 @@ def make_problem(
                 probability[X[certain].indices] = 1  # in every batch
         penalties = coordinates.penalties(objective, dtype, probability)
         floor = coordinates.intercept_floor(dtype)
-        rows = CSRRows(X, y, weight, drawn, shuffle, inverse_unit, floor, penalties, certain)
+        of_features = np.ascontiguousarray(inverse_unit[:, 0])  # only a basis makes targets differ
+        rows = CSRRows(X, y, weight, drawn, shuffle, of_features, floor, penalties, certain)
     else:
         mean = np.zeros(X.shape[1], dtype) if coordinates.x_mean is None else coordinates.x_mean.astype(dtype)
-        penalties = coordinates.penalties(objective, dtype, None)
+        penalties_of_coordinates = None
+        if (penalties := coordinates.penalties(objective, dtype, None)) is not None:
+            unit, *of_targets = penalties
+            penalties_of_coordinates = [(unit[:, np.newaxis] * penalty).astype(dtype) for penalty in of_targets]
         floor = coordinates.gradient_floor(objective, dtype)
         basis = None if coordinates.basis is None else coordinates.basis.astype(dtype)
-        rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, penalties, basis, certain)
+        rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, penalties_of_coordinates, basis, certain)
     return Problem(
         rows=rows,
         objective=objective,

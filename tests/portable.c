@@ -159,19 +159,22 @@ static void fit_csr(size_t real_bytes, ptrdiff_t d, ptrdiff_t k)
     }
     const int is_float = real_bytes == sizeof(float);
     const CSROperations *operations = is_float ? &csr_float_int32 : &csr_double_int32;
-    const size_t n = (size_t)((d + 1) * k);
+    double *ones = zeros(8 * (size_t)k);
     CSRModel model = {.data = is_float ? (const void *)data_float : data_double,
                       .indices = indices,
                       .indptr = indptr,
                       .n_features = d,
                       .n_targets = k,
                       .intercept_floor = zeros(8 * (size_t)k),
-                      .coordinates = zeros(n * sizeof(Coordinate)),
+                      .rate_factor = ones,
+                      .features = zeros((size_t)((d + 1) * feature_bytes(k))),
                       .visits = zeros((size_t)(d + 2) * sizeof(Visit)),
-                      .gradient = zeros(8 * n),
+                      .gradient = zeros(8 * (size_t)((d + 1) * k)),
                       .slots = zeros(4 * (size_t)(CHUNK * d + 1))};
-    for (size_t q = 0; q < n; q++)
-        model.coordinates[q].inverse_unit = model.coordinates[q].step_unit = 1;
+    for (ptrdiff_t q = 0; q < k; q++)
+        ones[q] = 1;
+    for (ptrdiff_t j = 0; j <= d; j++)
+        feature_at(&model, j, k)->inverse_unit = 1;
     const StepPlan plan = make_plan();
     double *z = zeros(8 * (size_t)(CHUNK * k));
     csr_start(&model, average_weight(&plan, 0));
@@ -184,8 +187,10 @@ static void fit_csr(size_t real_bytes, ptrdiff_t d, ptrdiff_t k)
         csr_step(&model, &step);
     }
     csr_finish(&model, &plan, N_STEPS);
-    for (size_t q = 0; q < n; q++)
-        coef[q] = model.coordinates[q].coef + 1e-3 * model.coordinates[q].weighted_deviation / average_weight(&plan, N_STEPS);
+    for (ptrdiff_t q = 0; q < (d + 1) * k; q++) {
+        const double *c = feature_at(&model, q / k, k)->numbers + q % k;
+        coef[q] = c[COEF * k] + 1e-3 * c[WEIGHTED_DEVIATION * k] / average_weight(&plan, N_STEPS);
+    }
     print_coef("csr", real_bytes, d, k);
 }
 

@@ -241,6 +241,26 @@ def test_factors_may_change_between_runs(container):
         assert_same(state, same, ROUNDING)
 
 
+# Several targets
+
+
+@pytest.mark.parametrize("n_targets", [2, 4, 5, 11, 70])
+@each_rule
+def test_targets_of_sparse_rows_are_those_of_fits_of_their_own(rule, n_targets):
+    """More and fewer targets than the kernel works on at once; each has its own step sizes, and its own L1 penalty."""
+    settings, weight = small_batches(**rule), np.random.default_rng(1).uniform(size=40)
+    X, Y = rows_and_targets(sparse.csr_matrix, n_rows=40, n_targets=n_targets)
+    Y *= np.linspace(1, 2, n_targets)
+    factors = np.linspace(0.5, 1, n_targets)
+    _, state, problem = set_up(data_of(X, Y, weight), settings)
+    state, losses = engine.run(problem, state, settings, n_steps=12, rate_factor=factors)
+    for k in {0, n_targets // 2, n_targets - 1}:
+        _, alone, problem = set_up(data_of(X, Y[:, k : k + 1].copy(), weight), settings)
+        alone, loss = engine.run(problem, alone, settings, n_steps=12, rate_factor=factors[k])
+        assert_same(state.of_targets(np.array([k])), alone, ROUNDING)
+        np.testing.assert_allclose(losses[k], loss[0], rtol=ROUNDING)
+
+
 # Targets that share a column
 
 
@@ -269,11 +289,11 @@ def test_targets_may_share_a_column(weighted, loss, container):
 def test_the_kernel_reads_a_shared_column(container):
     settings, data = small_batches(), data_of(*rows_and_targets(container))
     _, state, problem = set_up(data, settings)
-    arguments = 1.0, data.rows, True, np.ones((7, 3))
+    arguments = 1.0, data.rows, True
     if sparse.issparse(data.X):
-        make_rows, arguments = CSRRows, (*arguments, np.zeros(3), None)
+        make_rows, arguments = CSRRows, (*arguments, np.ones(7), np.zeros(3), None)
     else:
-        make_rows, arguments = DenseRows, (*arguments[:3], np.zeros(6), arguments[3], np.zeros((7, 3)), None)
+        make_rows, arguments = DenseRows, (*arguments, np.zeros(6), np.ones((7, 3)), np.zeros((7, 3)), None)
     shared = np.broadcast_to(np.ascontiguousarray(problem.y[:, :1]), (90, 3))
     states = [
         engine.run(replace(problem, rows=make_rows(data.X, y, *arguments)), state, settings, n_steps=20)

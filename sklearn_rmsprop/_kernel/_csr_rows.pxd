@@ -5,26 +5,21 @@ from sklearn_rmsprop._kernel._rows cimport Rows
 
 
 cdef extern from "csr.h" nogil:
-    ctypedef struct Coordinate:
-        double coef
-        double weighted_deviation
-        double square
-        double gradient_mean
-        double velocity
-        double inverse_unit
-        double step_unit
+    ctypedef struct Feature:
         uint32_t last
         uint32_t slot
+        double inverse_unit
+        double penalty_unit
+        double *numbers
+
+    enum Number:
+        COEF, WEIGHTED_DEVIATION, SQUARE, GRADIENT_MEAN, VELOCITY
+
+    enum L1Number:
+        THRESHOLD, OFFSET, ACTIVE, N_L1_NUMBERS
 
     ctypedef struct Visit:
         pass
-
-    ctypedef struct Penalty:
-        double l1
-        double l2
-        double threshold
-        double offset
-        double active
 
     ctypedef struct EntryMoments:
         double mean
@@ -39,8 +34,11 @@ cdef extern from "csr.h" nogil:
         Py_ssize_t n_features
         Py_ssize_t n_targets
         const double *intercept_floor
-        Coordinate *coordinates
-        Penalty *penalties
+        const double *rate_factor
+        const double *l1
+        const double *l2
+        void *features
+        double *l1_state
         Visit *visits
         double *gradient
         uint32_t *slots
@@ -53,6 +51,8 @@ cdef extern from "csr.h" nogil:
             const CSRModel *, const uint32_t *, Py_ssize_t, const double *, EntryMoments *
         ) noexcept nogil
 
+    Py_ssize_t feature_bytes(Py_ssize_t)
+    Feature *feature_at(const CSRModel *, Py_ssize_t, Py_ssize_t)
     const CSROperations csr_float_int32, csr_float_int64, csr_double_int32, csr_double_int64
     void csr_step(CSRModel *, const Step *)
     void csr_start(CSRModel *, double)
@@ -63,8 +63,8 @@ cdef class CSRRows(Rows):
     cdef CSRModel model
     cdef const CSROperations *operations
     cdef const double[:, ::1] _prediction_coef
-    cdef object _inverse_unit, _real
+    cdef object _inverse_unit, _real, _penalty_unit, _l1_state, _rate_factor
     cdef bint _weighted
     cdef double _average_weight
-    cdef Coordinate[:, ::1] _coordinates(self)
-    cdef Penalty[:, ::1] _penalties(self)
+    cdef const double *_of_targets(self, str name, array) except NULL
+    cdef _numbers(self, Py_ssize_t number)

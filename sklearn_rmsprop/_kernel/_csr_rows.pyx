@@ -24,12 +24,13 @@ cdef class CSRRows(Rows):
     ----------
     X, y, weight, selected, shuffle, certain
         As in Rows. The indices of X must lie within it.
-    inverse_unit : (n_features + 1, n_targets) of X's type
-        1 / unit of each coordinate, and 0 for one that must not move.
+    inverse_unit : (n_features + 1,) of X's type
+        1 / unit of each feature and of the intercept, and 0 for one that must not move.
     intercept_floor : (n_targets,) float64
         Smaller mean gradients of an intercept count as zero: they are rounding.
-    penalties : None or two arrays like `inverse_unit`
-        Those of L1 and L2, in units of the gradient, divided by the probability that a batch visits the column.
+    penalties : None or (penalty_unit, l1, l2), float64 of shapes (n_features + 1,), (n_targets,) and (n_targets,)
+        The penalties of a coordinate, in units of the gradient and divided by the probability that a batch visits the
+        column, are the products of `penalty_unit` and those of its target.
     """
 
     def __init__(self, X, y, weight, selected, shuffle, inverse_unit, intercept_floor, penalties, certain=None):
@@ -38,78 +39,86 @@ cdef class CSRRows(Rows):
         cdef Py_ssize_t n_coordinates = self.n_features + 1
         if n_coordinates >= 1 << 32:
             raise ValueError(f"A sparse X must have fewer than {(1 << 32) - 1} columns; got {self.n_features}.")
-        shape = (n_coordinates, self.n_targets)
         self._real = X.data.dtype
-        address("inverse_unit", inverse_unit, self._real, shape)
+        address("inverse_unit", inverse_unit, self._real, (n_coordinates,))
         self._inverse_unit = inverse_unit
-        # one record per cache line: NumPy aligns to 16 bytes only, so that room for one more is needed
-        records = np.empty(shape[0] * shape[1] * sizeof(Coordinate) + LINE_BYTES, np.uint8)
+        self._rate_factor = np.ones(self.n_targets)
+        # features begin on cache lines: NumPy aligns to 16 bytes only, so that room for one more is needed
+        features = np.empty(n_coordinates * feature_bytes(self.n_targets) + LINE_BYTES, np.uint8)
         # room for all that a batch can visit, and one that is overwritten; untouched pages take no memory
         visits = np.empty((n_coordinates + 1) * sizeof(Visit), np.uint8)
-        gradient = np.zeros(shape)
+        gradient = np.zeros((n_coordinates, self.n_targets))
         slots = np.empty(CHUNK * int(np.diff(X.indptr).max(initial=0)) + 1, np.uint32)
-        self._owners += (X.data, X.indices, X.indptr, intercept_floor, records, visits, gradient, slots)
+        self._owners += (X.data, X.indices, X.indptr, intercept_floor, features, visits, gradient, slots, penalties)
         set_data(&self.model, &self.operations, X)
         self.model.n_targets = self.n_targets
-        self.model.intercept_floor = <const double *>address(
-            "intercept_floor", intercept_floor, np.float64, (self.n_targets,)
-        )
-        cdef uintptr_t start = address("records", records, np.uint8, records.shape)
-        self.model.coordinates = <Coordinate *>rounded_up(start, LINE_BYTES)
+        self.model.intercept_floor = self._of_targets("intercept_floor", intercept_floor)
+        self.model.rate_factor = self._of_targets("rate_factor", self._rate_factor)
+        cdef uintptr_t start = address("features", features, np.uint8, features.shape)
+        self.model.features = <void *>rounded_up(start, LINE_BYTES)
         self.model.visits = <Visit *>address("visits", visits, np.uint8, visits.shape)
-        self.model.gradient = <double *>address("gradient", gradient, np.float64, shape)
+        self.model.gradient = <double *>address("gradient", gradient, np.float64, gradient.shape)
         self.model.slots = <uint32_t *>address("slots", slots, np.uint32, slots.shape)
-        if penalties is not None:
-            table = np.zeros((*shape, 5))
-            table[..., 0], table[..., 1] = penalties
-            self._owners += (table,)
-            self.model.penalties = <Penalty *>address("penalties", table, np.float64, (*shape, 5))
+        if penalties is None:
+            self._penalty_unit = np.zeros(n_coordinates)
+        else:
+            self._penalty_unit, l1, l2 = penalties
+            address("penalty_unit", self._penalty_unit, np.float64, (n_coordinates,))
+            self.model.l1, self.model.l2 = self._of_targets("l1", l1), self._of_targets("l2", l2)
+            if l1.any():
+                shape = n_coordinates, N_L1_NUMBERS, self.n_targets
+                self._l1_state = np.zeros(shape)
+                self.model.l1_state = <double *>address("l1_state", self._l1_state, np.float64, shape)
+
+    cdef const double *_of_targets(self, str name, array) except NULL:
+        """The address of an array with a number per target."""
+        return <const double *>address(name, array, np.float64, (self.n_targets,))
 
     @property
     def lazy(self):
         return True
 
-    cdef Coordinate[:, ::1] _coordinates(self):
-        return <Coordinate[:self.n_features + 1, :self.n_targets]>self.model.coordinates
-
-    cdef Penalty[:, ::1] _penalties(self):
-        return <Penalty[:self.n_features + 1, :self.n_targets]>self.model.penalties
+    cdef _numbers(self, Py_ssize_t number):
+        """A view of one Number of all coordinates: (n_features + 1, n_targets)."""
+        cdef Py_ssize_t n = feature_bytes(self.n_targets) // sizeof(double)
+        cdef Py_ssize_t first = (sizeof(Feature) // sizeof(double)) + number * self.n_targets
+        cdef double[:, ::1] all_numbers = <double[:self.n_features + 1, :n]><double *>self.model.features
+        return np.asarray(all_numbers)[:, first : first + self.n_targets]
 
     def _load(self, state, rate_factors):
         shape = (self.n_features + 1, self.n_targets)
         factors = np.ones(self.n_targets) if rate_factors is None else np.ascontiguousarray(rate_factors, np.float64)
         address("rate_factors", factors, np.float64, (self.n_targets,))
+        self._rate_factor[:] = factors
         arrays = {name: getattr(state, name) for name in STATE_ARRAYS}
         for name, array in arrays.items():
             if array is not None or name in COORDINATE_ARRAYS:
                 address(name, array, np.float64 if name == "average" else self._real, shape)
-        fill_coordinates(
-            self._coordinates(), self._inverse_unit, factors, arrays["coef"], arrays["average"], arrays["square"]
+        fill_features(
+            self, self._inverse_unit, self._penalty_unit, arrays["coef"], arrays["average"], arrays["square"]
         )
         self._weighted = False
         # an interrupted run may have left something in the working memory
         memset(self.model.gradient, 0, (self.n_features + 1) * self.n_targets * sizeof(double))
-        coordinates = np.asarray(self._coordinates())
-        for name in MOMENT_ARRAYS:
+        for name, number in zip(MOMENT_ARRAYS, (GRADIENT_MEAN, VELOCITY)):
             if arrays[name] is not None:
-                coordinates[name] = arrays[name]
-        if self.model.penalties != NULL:
-            penalties = np.asarray(self._penalties())
-            for name in PENALTY_ARRAYS:
-                penalties[name] = 0 if arrays[name] is None else arrays[name]
+                self._numbers(number)[:] = arrays[name]
+        if self._l1_state is not None:
+            for number, name in enumerate(PENALTY_ARRAYS):
+                self._l1_state[:, number] = 0 if arrays[name] is None else arrays[name]
 
     def _store(self, moments):
         shape = (self.n_features + 1, self.n_targets)
         result = {
             "coef": np.empty(shape, self._real), "average": np.empty(shape), "square": np.empty(shape, self._real)
         }
-        copy_coordinates(self._coordinates(), result["coef"], result["average"], result["square"], self._average_weight)
+        copy_features(self, result["coef"], result["average"], result["square"], self._average_weight)
         if moments:
-            coordinates = np.asarray(self._coordinates())
-            result.update({name: coordinates[name].astype(self._real) for name in MOMENT_ARRAYS})
-        if self.model.penalties != NULL:
-            penalties = np.asarray(self._penalties())
-            result.update({name: penalties[name].astype(self._real) for name in PENALTY_ARRAYS})
+            for name, number in zip(MOMENT_ARRAYS, (GRADIENT_MEAN, VELOCITY)):
+                result[name] = self._numbers(number).astype(self._real, order="C")
+        if self._l1_state is not None:
+            for number, name in enumerate(PENALTY_ARRAYS):
+                result[name] = self._l1_state[:, number].astype(self._real, order="C")
         return result
 
     def set_prediction_coef(self, coef):
@@ -144,36 +153,38 @@ ctypedef fused Real:
     double
 
 
-def fill_coordinates(
-    Coordinate[:, ::1] coordinates, const Real[:, ::1] inverse_unit, const double[::1] rate_factors,
+def fill_features(
+    CSRRows rows, const Real[::1] inverse_unit, const double[::1] penalty_unit,
     const Real[:, ::1] coef, const double[:, ::1] average, const Real[:, ::1] square,
 ):
-    """Fill the records from arrays, all in one pass. The deviations are not weighted yet: `csr_start` does that."""
-    cdef Py_ssize_t j, k
-    for j in range(coordinates.shape[0]):
-        for k in range(coordinates.shape[1]):
-            coordinates[j, k] = Coordinate(
-                coef=coef[j, k], weighted_deviation=average[j, k] - coef[j, k], square=square[j, k], gradient_mean=0,
-                velocity=0, inverse_unit=inverse_unit[j, k], step_unit=inverse_unit[j, k] * rate_factors[k],
-                last=0, slot=0,
-            )
+    """Fill the features from arrays, all in one pass. The deviations are not weighted yet: `csr_start` does that."""
+    cdef Py_ssize_t j, k, n = rows.n_targets
+    cdef Feature *feature
+    for j in range(coef.shape[0]):
+        feature = feature_at(&rows.model, j, n)
+        feature.last = feature.slot = 0
+        feature.inverse_unit, feature.penalty_unit = inverse_unit[j], penalty_unit[j]
+        for k in range(n):
+            feature.numbers[COEF * n + k] = coef[j, k]
+            feature.numbers[WEIGHTED_DEVIATION * n + k] = average[j, k] - coef[j, k]
+            feature.numbers[SQUARE * n + k] = square[j, k]
+            feature.numbers[GRADIENT_MEAN * n + k] = feature.numbers[VELOCITY * n + k] = 0
 
 
-def copy_coordinates(
-    const Coordinate[:, ::1] coordinates, Real[:, ::1] coef, double[:, ::1] average, Real[:, ::1] square,
-    double weight,
-):
-    """Copy the records into arrays, all in one pass: array by array, each pass would read all of every record.
+def copy_features(CSRRows rows, Real[:, ::1] coef, double[:, ::1] average, Real[:, ::1] square, double weight):
+    """Copy the features into arrays, all in one pass: array by array, each pass would read all of every feature.
 
     `weight`: that of the average, which the deviations are multiplied by.
     """
-    cdef Py_ssize_t j, k
+    cdef Py_ssize_t j, k, n = rows.n_targets
     cdef double inverse_weight = 1 / weight if weight > 0 else 0
-    for j in range(coordinates.shape[0]):
-        for k in range(coordinates.shape[1]):
-            coef[j, k] = <Real>coordinates[j, k].coef
-            average[j, k] = coordinates[j, k].coef + inverse_weight * coordinates[j, k].weighted_deviation
-            square[j, k] = <Real>coordinates[j, k].square
+    cdef const double *numbers
+    for j in range(coef.shape[0]):
+        numbers = feature_at(&rows.model, j, n).numbers
+        for k in range(n):
+            coef[j, k] = <Real>numbers[COEF * n + k]
+            average[j, k] = numbers[COEF * n + k] + inverse_weight * numbers[WEIGHTED_DEVIATION * n + k]
+            square[j, k] = <Real>numbers[SQUARE * n + k]
 
 
 cdef int set_data(CSRModel *model, const CSROperations **operations, X) except -1:

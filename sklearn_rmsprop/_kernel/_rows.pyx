@@ -108,7 +108,7 @@ cdef class Rows:
         """What was learned, as a dictionary of new arrays: those of a state, and `generator`.
 
         `moments`: with "gradient_mean" and "velocity", which change only where there is momentum or `centered`. The
-        arrays of the L1 penalty are there if the rows have penalties.
+        arrays of the L1 penalty are there if the rows have them.
         """
         result = self._store(moments)
         result["generator"] = self.order.generator

@@ -9,35 +9,34 @@
 
 #include "step.h"
 
-/* All numbers of one coordinate, in one cache line: in separate arrays, each would cost a cache miss per visit. Half a
- * line for what every visit needs and the rest elsewhere was slower: each visit needs the unit too, which makes two misses.
+/* All numbers of one feature, from the start of a cache line on: in separate arrays, each would cost a cache miss per visit.
+ * `numbers` has one array per Number, with a number for each target. So loops over targets read neighbouring numbers, and
+ * the feature of a single target fills one line.
  *
  * The average needs no catching up. With F of step.h (`average_weight`), the update A <- w + F(i-1)/F(i) * (A - w) is
  *     A = w + weighted_deviation / F(i),   weighted_deviation <- weighted_deviation + F(i-1) * (w before - w after),
  * and a coordinate that does not move keeps its weighted_deviation. */
 typedef struct {
-    double coef, weighted_deviation, square, gradient_mean, velocity;
-    double inverse_unit; /* 0 for a coordinate that must not move */
-    double step_unit;    /* inverse_unit times the factor of its target's step sizes */
-    uint32_t last;       /* the last step that visited the feature, within the call; stored with its first target */
-    uint32_t slot;       /* the number of the feature among those that this batch has visited; likewise */
-} Coordinate;
+    uint32_t last;       /* the last step that visited the feature, within the call */
+    uint32_t slot;       /* the number of the feature among those that this batch has visited */
+    double inverse_unit; /* 0 for a feature whose coefficients must not move */
+    double penalty_unit; /* factor of the penalties */
+    double numbers[];
+} Feature;
 
-_Static_assert(sizeof(Coordinate) == 64, "a coordinate must fill a cache line");
+enum Number { COEF, WEIGHTED_DEVIATION, SQUARE, GRADIENT_MEAN, VELOCITY, N_NUMBERS };
+
+_Static_assert(sizeof(Feature) + N_NUMBERS * sizeof(double) == 64, "a feature of one target must fill a cache line");
+
+/* The state of the L1 penalty of one feature: see dense.h. Likewise one array per L1Number. It is not part of Feature, because
+ * with an L2 penalty alone it does not exist. */
+enum L1Number { THRESHOLD, OFFSET, ACTIVE, N_L1_NUMBERS };
 
 /* What a batch records about a feature that it visits. */
 typedef struct {
     uint32_t feature;
-    uint32_t last; /* the `last` of its coordinate before this batch */
+    uint32_t last; /* its `last` before this batch */
 } Visit;
-
-/* The penalties on a coordinate and their state: see dense.h. A penalty acts on a coordinate only when a batch visits it, and
- * is divided by the probability that one does, so that those of an epoch add up as on dense rows. Applying them in every
- * step, by catching up, is not only slow but wrong: without a visit the moving average decays, and the step size that the
- * threshold grows by is then far from that of the coordinate's gradient. */
-typedef struct {
-    double l1, l2, threshold, offset, active;
-} Penalty;
 
 /* The entries of a column, side by side, because each is a cache miss. While they are summed up, `mean` and `variance` are sums
  * of distances from `first`, an entry of the column, and of their squares: squares of the entries themselves would cancel
@@ -46,20 +45,38 @@ typedef struct {
     double mean, variance, weight, first;
 } EntryMoments;
 
-/* Coordinates are (n_features + 1) x n_targets as on dense rows, the intercept last. Columns are not centred: that would touch
- * all coordinates in each step. */
+/* Columns are not centred: that would touch all coordinates in each step.
+ *
+ * A penalty acts on a coordinate only when a batch visits it, and is divided by the probability that one does (in
+ * `penalty_unit`), so that those of an epoch add up as on dense rows. Applying them in every step, by catching up, is not only
+ * slow but wrong: without a visit the moving average decays, and the step size that the threshold grows by is then far from
+ * that of the coordinate's gradient. */
 typedef struct {
     const void *data;             /* float or double */
     const void *indices, *indptr; /* int32 or int64 */
     ptrdiff_t n_features, n_targets;
     const double *intercept_floor; /* n_targets: the `floor` of dense.h for the intercepts */
-    Coordinate *coordinates;
-    Penalty *penalties; /* one per coordinate, or NULL */
-    Visit *visits;      /* the features that this batch has visited, by slot; the intercept is the first */
+    const double *rate_factor;     /* n_targets: factors of the step sizes */
+    const double *l1, *l2;         /* n_targets: the penalties in units of the gradient, over penalty_unit; NULL without any */
+    void *features;                /* n_features + 1 times feature_bytes; the intercept is the last */
+    double *l1_state;              /* (n_features + 1, N_L1_NUMBERS, n_targets), or NULL without an L1 penalty */
+    Visit *visits;                 /* the features that this batch has visited, by slot; the intercept is the first */
     ptrdiff_t n_visits;
     double *gradient; /* (slots, n_targets): side by side they stay in the first-level cache */
     uint32_t *slots;  /* of the entries of the rows in the last `forward`, in their order; `backward` needs no indices */
 } CSRModel;
+
+/* The bytes of a feature, up to the next cache line. */
+static inline ptrdiff_t feature_bytes(ptrdiff_t n_targets)
+{
+    const ptrdiff_t line = 64, bytes = (ptrdiff_t)(sizeof(Feature) + N_NUMBERS * (size_t)n_targets * sizeof(double));
+    return (bytes + line - 1) / line * line;
+}
+
+static inline Feature *feature_at(const CSRModel *model, ptrdiff_t j, ptrdiff_t n_targets)
+{
+    return (Feature *)((char *)model->features + j * feature_bytes(n_targets));
+}
 
 typedef struct {
     /* z = x . w + intercept of the first `n` of `n_ahead` selected rows; records which features they visit. The later rows
@@ -67,7 +84,7 @@ typedef struct {
     void (*forward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, ptrdiff_t n_ahead, const Step *step, double *z);
     /* Adds the rows' residuals times features to the gradient; the rows must be those of the last `forward`. */
     void (*backward)(CSRModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
-    /* Predicts like `forward` with other coefficients, one per coordinate; records nothing. */
+    /* Predicts like `forward` with other coefficients, (n_features + 1, n_targets), and records nothing. */
     void (*predict)(const CSRModel *model, const double *coef, const uint32_t *rows, ptrdiff_t n, double *z);
     /* Weighted moments of each column's entries that are not zero: n_features. `weight` has a number per row of the data, or
      * is NULL. */
