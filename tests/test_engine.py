@@ -244,7 +244,7 @@ def test_factors_may_change_between_runs(container):
 # Several targets
 
 
-@pytest.mark.parametrize("n_targets", [2, 4, 5, 11, 70])
+@pytest.mark.parametrize("n_targets", [2, 5, 10, 70])
 @each_rule
 def test_targets_of_sparse_rows_are_those_of_fits_of_their_own(rule, n_targets):
     """More and fewer targets than the kernel works on at once; each has its own step sizes, and its own L1 penalty."""
@@ -254,7 +254,7 @@ def test_targets_of_sparse_rows_are_those_of_fits_of_their_own(rule, n_targets):
     factors = np.linspace(0.5, 1, n_targets)
     _, state, problem = set_up(data_of(X, Y, weight), settings)
     state, losses = engine.run(problem, state, settings, n_steps=12, rate_factor=factors)
-    for k in {0, n_targets // 2, n_targets - 1}:
+    for k in {0, max(0, n_targets - 3), n_targets - 1}:
         _, alone, problem = set_up(data_of(X, Y[:, k : k + 1].copy(), weight), settings)
         alone, loss = engine.run(problem, alone, settings, n_steps=12, rate_factor=factors[k])
         assert_same(state.of_targets(np.array([k])), alone, ROUNDING)
