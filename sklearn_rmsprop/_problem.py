@@ -188,13 +188,13 @@ def make_problem(
         rows = CSRRows(X, y, weight, drawn, shuffle, of_features, floor, penalties, certain)
     else:
         mean = np.zeros(X.shape[1], dtype) if coordinates.x_mean is None else coordinates.x_mean.astype(dtype)
-        penalties_of_coordinates = None
+        of_coordinates = None
         if (penalties := coordinates.penalties(objective, dtype, None)) is not None:
             unit, *of_targets = penalties
-            penalties_of_coordinates = [(unit[:, np.newaxis] * penalty).astype(dtype) for penalty in of_targets]
+            of_coordinates = [(unit[:, np.newaxis] * penalty).astype(dtype) for penalty in of_targets]
         floor = coordinates.gradient_floor(objective, dtype)
         basis = None if coordinates.basis is None else coordinates.basis.astype(dtype)
-        rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, penalties_of_coordinates, basis, certain)
+        rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, of_coordinates, basis, certain)
     return Problem(
         rows=rows,
         objective=objective,
