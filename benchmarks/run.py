@@ -3,7 +3,7 @@
     python benchmarks/run.py                        # the default tables, about twenty minutes
     python benchmarks/run.py --quick                # less data and fewer rounds, under three minutes, less accurate
     python benchmarks/run.py --only epochs fits     # only these tables
-    python benchmarks/run.py --only memory_map      # and "search" and the last five only if selected
+    python benchmarks/run.py --only search          # robust, search and the last five are made only if selected
     python benchmarks/run.py --output build/bench   # also write build/bench.md and build/bench.json
 
 The tables:
@@ -13,6 +13,7 @@ small_batches  the same without the read, for batches of 1 and 8 rows
 peer_epochs    time of an epoch of other implementations of mini-batch RMSprop
 convergence    time to an excess loss of 1e-2, 1e-3 and 1e-4, of RMSpropRegressor and all peers
 fits           time and excess loss of whole fits with the defaults, of RMSpropRegressor and scikit-learn's estimators
+robust         time and loss of quantile and Huber fits, of RMSpropRegressor, scikit-learn, statsmodels and LightGBM
 streams        time of one call of partial_fit of RMSpropRegressor and SGDRegressor
 targets        time of one fit to 16 and 64 targets, and of separate fits
 search         time of searches over alpha, and of grid searches over the same settings (several minutes)
@@ -25,7 +26,8 @@ out_of_core    passes of partial_fit over a parquet file of 2 GB (needs pyarrow 
 dask           processor time of fits on a Dask cluster of two processes (needs the extra dask and 3 GB of memory)
 
 The benchmark needs the installed package, plotnine (for the diamonds data) and about 3 GB of memory. The optimizers of
-PyTorch and optax are included if those packages are installed. Everything except memory is measured in this process.
+PyTorch and optax, and the models of statsmodels and LightGBM, are included if those packages are installed. Everything
+except memory and robust is measured in this process.
 The solvers that are compared run in interleaved rounds, so the ratios of their times are meaningful even if the speed
 of the machine varies. Times on one core are CPU seconds, times on several cores are wall time. To compare two revisions
 of the package, use `make bench-compare REV=...` (compare.py).
@@ -46,6 +48,7 @@ import memory
 import memory_map
 import out_of_core
 import peer_epochs
+import robust
 import scaling
 import search
 import streams
@@ -60,6 +63,7 @@ TABLES = {
     "peer_epochs": peer_epochs.make_table,
     "convergence": convergence.make_table,
     "fits": fits.make_table,
+    "robust": robust.make_table,
     "streams": streams.make_table,
     "targets": targets.make_table,
     "search": search.make_table,
@@ -72,7 +76,7 @@ TABLES = {
     "out_of_core": out_of_core.make_table,
 }
 # Made only if selected by --only, because they need much time, memory or disk space.
-NOT_BY_DEFAULT = ("search", "memory_map", "scaling", "blocks", "dask", "out_of_core")
+NOT_BY_DEFAULT = ("robust", "search", "memory_map", "scaling", "blocks", "dask", "out_of_core")
 
 
 def parse(arguments):

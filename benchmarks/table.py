@@ -108,6 +108,11 @@ def format_milliseconds(seconds):
     return f"{milliseconds:.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
 
 
+def format_seconds(seconds):
+    """Return a time in seconds with two significant digits, or rounded to a whole number from 10 on."""
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
 def format_ratio(value):
     """Return a ratio with two significant digits, or rounded to a whole number from 10 on."""
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

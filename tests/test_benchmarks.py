@@ -30,6 +30,7 @@ import memory_map
 import out_of_core
 import peer_epochs
 import peers
+import robust
 import run
 import scaling
 import streams
@@ -72,6 +73,10 @@ def tiny(monkeypatch):
     monkeypatch.setattr(fits, "HARD_DATA_SETS", ())
     monkeypatch.setattr(convergence, "EPOCH_GRID", (1, 4, 16, 64))
     monkeypatch.setattr(convergence, "ITERATIVE_PEERS", (peers.AVERAGED_SGD, peers.NUMPY_LOOP))
+    monkeypatch.setattr(robust, "CASES", (robust.Case(TINY[0]),))
+    monkeypatch.setattr(robust, "CAN_FORK", False)
+    for optional in ("statsmodels", "LightGBM"):
+        monkeypatch.delitem(robust.MODELS, optional)
     monkeypatch.setattr(targets, "N_TARGETS", (3,))
     monkeypatch.setattr(targets, "gaussian", lambda n_rows, n_columns: gaussian(300, 4))
     monkeypatch.setattr(threads, "SHAPES", ((100, 2),))
@@ -89,6 +94,7 @@ def tiny(monkeypatch):
         (peer_epochs.make_table, 1),
         (convergence.make_table, None),
         (fits.make_table, 2),
+        (robust.make_table, 4),  # three quantiles and the Huber loss
         (streams.make_table, 4),
         (targets.make_table, 1),
         (threads.make_table, 1 if len(timing.ALLOWED_CORES) > 1 else 0),
