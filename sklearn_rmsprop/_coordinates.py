@@ -134,8 +134,8 @@ class Coordinates:
         if not 0 < square < np.inf:
             raise ValueError(
                 "sample_weight must be on the scale of the first call's weights, whose mean was "
-                f"{self.weight_unit}; relative to that the largest one is {largest}, whose square is not in the range "
-                f"of {dtype}."
+                f"{self.weight_unit}; got a largest weight of {largest} times that mean, whose square is out of the "
+                f"range of {dtype}. Scale the weights."
             )
         return result
 
@@ -243,7 +243,7 @@ class Coordinates:
             )
         )
         if not (floor <= np.finfo(dtype).max).all():
-            raise ValueError(f"y is too large for coefficients of {dtype} in the units of X. {advice(dtype)}")
+            raise ValueError(f"y is too large: the coefficients in the units of X overflow {dtype}. {advice(dtype)}")
         return floor.astype(dtype)
 
     def penalties(
@@ -271,8 +271,8 @@ class Coordinates:
             largest = (per_feature.max(initial=0.0) * np.append(l1, l2)).astype(dtype)
         if not np.isfinite(largest).all():
             raise ValueError(
-                f"alpha must be small enough for the penalty not to overflow {dtype} in the units of this X and y; "
-                f"got {np.max(objective.alpha_l1 + objective.alpha_l2)}."
+                f"alpha must be small enough that the penalty does not overflow {dtype} with this X and y; got "
+                f"{np.max(objective.alpha_l1 + objective.alpha_l2)}. Set a smaller alpha, or scale X and y."
             )
         return np.append(per_feature, 0.0), l1, l2
 
@@ -431,7 +431,8 @@ def _check_inverse(x_unit: np.ndarray, dtype: np.dtype) -> None:
     if too_small.any():
         column = int(np.flatnonzero(too_small)[0])
         raise ValueError(
-            f"X is too small: the unit {x_unit[column]} of column {column} has no finite inverse in {dtype}. Scale it."
+            f"X is too small: the standard deviation of column {column}, {x_unit[column]}, has no finite inverse in "
+            f"{dtype}. Scale this column."
         )
 
 

@@ -23,8 +23,9 @@ MAX_ROWS = np.iinfo(np.uint32).max
 NEGLIGIBLE_WEIGHT = 1e-290
 
 INVALID_CSR = (
-    "X must be a valid sparse matrix: indptr must start at 0 and not decrease, indices must lie within X, and both "
-    "must be one-dimensional arrays of integers. Those passed are not, or point outside of X."
+    "X must be a valid sparse matrix: indptr must start at 0 and must not decrease, indices must be numbers of columns "
+    "of X, and both must be one-dimensional arrays of integers. This matrix violates one of these rules; its method "
+    "check_format() tells which one."
 )
 
 
@@ -139,7 +140,7 @@ def check_array_likes(**values: Any) -> None:
         if isinstance(value, Iterable) and not array_like:
             raise TypeError(
                 f"{name} must be an array, a list or a table; got {type(value).__name__}, which can only be iterated "
-                f"over. Pass list({name})."
+                f"over. Pass list({name}) instead."
             )
 
 
@@ -194,7 +195,7 @@ def check_kind(name: str, data: Any) -> None:
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise ValueError(
             f"{name} must not have masked values; got {np.ma.getmaskarray(data).sum()} of them. Leave out their rows, "
-            "or replace the values with its method `filled`."
+            "or replace the values, for example with the method `filled`."
         )
     columns = getattr(data, "columns", None) if hasattr(data, "dtypes") else None
     dtypes: list[Any] = [getattr(data, "dtype", None)] if columns is None else list(data.dtypes)

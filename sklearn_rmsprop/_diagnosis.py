@@ -100,9 +100,9 @@ def learned_by_heart(
     if float(unexplained.max()) * share <= LEARNED_BY_HEART * (1 - share):
         return None
     return (
-        f"X has {n_columns} columns for {n_rows} rows, and there is no penalty: the model has learned much of the "
-        'noise of these rows, and predicts new rows worse. Set penalty="l2" (and choose alpha by cross-validation), or '
-        "early_stopping=True."
+        f"The model is overfitted: X has {n_columns} columns for {n_rows} rows, there is no penalty, and the model has "
+        'fitted much of the noise of these rows, so that it predicts new rows worse. Set penalty="l2" (and choose '
+        "alpha by cross-validation), or early_stopping=True."
     )
 
 
@@ -134,17 +134,19 @@ def useless_delta(data: TrainingData, objective: Objective, coef: np.ndarray, in
         if objective.kind.has_tube:
             if outside[k] < FEWEST_OUTSIDE and error_spread[k] > LARGEST_ERROR * spread[k]:
                 return (
-                    f"delta={objective.delta} is large beside the spread of {name} ({spread[k]:.2g}): errors of up to "
-                    f"delta cost nothing, and {1 - outside[k]:.0%} of the rows have no larger one, so that the model "
-                    f"learned little. {smaller_tube(spread[k])}"
+                    f"delta={objective.delta} is too large for {name}, whose standard deviation is about "
+                    f"{spread[k]:.2g} (without outliers): errors of up to delta have a loss of zero, and "
+                    f"{1 - outside[k]:.0%} of the rows have no larger error, so the model has learned little. "
+                    f"{smaller_tube(spread[k])}"
                 )
         elif objective.delta < SMALLEST_DELTA * spread[k]:
             return tiny_delta(objective.delta, name, spread[k])
         elif outside[k] == 0 and farthest[k] > OUTLYING * spread[k]:
             return (
-                f"delta={objective.delta} is large beside the spread of {name} ({spread[k]:.2g}): loss='huber' is then "
-                "least squares, and outliers count in full. Set delta to the size of errors that are not outliers "
-                f"({spread[k]:.1g} or less, say)."
+                f"delta={objective.delta} is too large for {name}, whose standard deviation is about {spread[k]:.2g} "
+                "(without outliers): no error is larger than delta, so loss='huber' is the squared error, and outliers "
+                "have their full weight. Set delta to the largest error that is not an outlier (for example "
+                f"{spread[k]:.1g} or less)."
             )
     return None
 
@@ -168,23 +170,24 @@ def useless_delta_of_stream(
     if not unmoved.any():
         return None
     return (
-        f"delta={objective.delta} is so large that no row so far has an error beyond it: smaller errors cost nothing, "
-        f"so that the model is still where it started. {smaller_tube(distance[unmoved][0])}"
+        f"delta={objective.delta} is too large: no row so far has a larger error, and errors of up to delta have a "
+        f"loss of zero, so the coefficients have not changed. {smaller_tube(distance[unmoved][0])}"
     )
 
 
 def smaller_tube(spread: float) -> str:
     """What to do about a tube that is too wide."""
     return (
-        "Set delta to the largest error that does not matter, at most a tenth of the spread "
-        f"({spread / 10:.1g}), or to 0, where every error counts."
+        f"Set delta to the largest error that does not matter (for example {spread / 10:.1g} or less), or to 0, so "
+        "that every error counts."
     )
 
 
 def tiny_delta(delta: float, name: str, spread: float) -> str:
     """What to say about "huber" with a `delta` that hardly any error is below."""
     return (
-        f"delta={delta} is tiny beside the spread of {name} ({spread:.2g}): loss='huber' is then the absolute error, "
-        "with gradients that may be too small to train with. Set delta to the size of errors that are not outliers "
-        f"({spread / 10:.1g} or more, say), or use loss='absolute_error'."
+        f"delta={delta} is too small for {name}, whose standard deviation is about {spread:.2g} (without outliers): "
+        "nearly all errors are larger than delta, so loss='huber' is the absolute error, with gradients that may be "
+        "too small to train with. Set delta to the largest error that is not an outlier (for example "
+        f"{spread / 10:.1g} or more), or use loss='absolute_error'."
     )

@@ -157,7 +157,7 @@ def coefficients(state: State, coordinates: Coordinates) -> tuple[np.ndarray, np
     if not np.isfinite(coef).all():
         column = coordinates.number_of(int(np.flatnonzero(~np.isfinite(coef).all(axis=1))[0]))
         raise ValueError(
-            f"X is too small beside y: the coefficient of column {column} overflows {dtype}. {advice(dtype)}"
+            f"X is too small relative to y: the coefficient of column {column} overflows {dtype}. {advice(dtype)}"
         )
     if not np.isfinite(intercept).all():
         raise ValueError(f"The intercept overflows {dtype}. {advice(dtype)}")

@@ -183,7 +183,7 @@ class FittedModel(ScikitLearnMethods):
         if "_state" in stored and found != STORAGE_FORMAT:
             raise ValueError(
                 f"This {type(self).__name__} was stored in format {found}, and this version of sklearn-rmsprop "
-                f"reads format {STORAGE_FORMAT} only. Load it with the version that stored it, or fit it anew."
+                f"reads format {STORAGE_FORMAT} only. Load it with the version that stored it, or fit it again."
             )
         if "_state" in stored:
             state = State.__new__(State)

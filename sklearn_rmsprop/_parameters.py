@@ -53,8 +53,8 @@ def check_for_partial_fit(parameters: Mapping[str, Any]) -> None:
     schedule = parameters["schedule"]
     if isinstance(schedule, str) and schedule in ENDING:
         raise ValueError(
-            f"partial_fit cannot use schedule={schedule!r}, which must know the number of steps to come. Use "
-            "'constant', 'invsqrt' or a callable."
+            f"partial_fit cannot use schedule={schedule!r}, because a stream has no last step at which the step size "
+            "could reach zero. Set 'constant', 'invsqrt' or a callable."
         )
     if parameters["early_stopping"]:
-        raise ValueError("partial_fit cannot use early_stopping=True: it has one pass only. Use fit.")
+        raise ValueError("partial_fit cannot use early_stopping=True, because it makes a single pass. Use fit.")

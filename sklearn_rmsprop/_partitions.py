@@ -100,8 +100,8 @@ def check_alike(described: Sequence[Partition | Exception | None]) -> list[Parti
         for what, of_partition in _MUST_BE_EQUAL.items():
             if partition is not None and of_partition(partition) != of_partition(first):
                 raise ValueError(
-                    f"All partitions must be alike; the {what} of partition {number} (counted from 0): "
-                    f"{of_partition(partition)}, of the first one: {of_partition(first)}."
+                    f"All partitions must have the same {what}: got {of_partition(partition)} in partition {number} "
+                    f"(counted from 0) and {of_partition(first)} in partition 0."
                 )
     if not any(partition.n_rows for partition in partitions if partition is not None):
         raise ValueError("sample_weight must have at least one weight that is not zero; all are zero.")
@@ -109,11 +109,11 @@ def check_alike(described: Sequence[Partition | Exception | None]) -> list[Parti
 
 
 _MUST_BE_EQUAL: dict[str, Callable[[Partition], Any]] = {
-    "columns of X": lambda partition: partition.none.X.shape[1],
+    "number of columns of X": lambda partition: partition.none.X.shape[1],
     "names of columns": lambda partition: None if partition.names is None else partition.names.tolist(),
     "kind of X": lambda partition: "sparse" if sparse.issparse(partition.none.X) else "dense",
-    "targets": lambda partition: partition.none.y.shape[1],
-    "dimensions of y": lambda partition: 2 - partition.none.flat,
+    "number of targets": lambda partition: partition.none.y.shape[1],
+    "number of dimensions of y": lambda partition: 2 - partition.none.flat,
 }
 
 

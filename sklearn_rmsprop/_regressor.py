@@ -445,17 +445,19 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             reason, spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
         if reason == "max_iter" and self.tol is not None:
             warnings.warn(
-                f"max_iter={self.max_iter} was reached while the loss was still improving by more than tol={self.tol} "
-                "of the null loss. Increase max_iter, raise learning_rate, or raise tol.",
+                f"max_iter={self.max_iter} epochs were made, and the loss was still falling by more than "
+                f"tol={self.tol} times the null loss (the loss of the best constant). Increase max_iter, learning_rate "
+                "or tol.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         if spread is not None:
             # measured on 20 to 1000 rows of up to 15 times as many columns
             warnings.warn(
-                f"X has more columns ({self.n_features_in_}) than rows, which then do not determine the model, and its "
-                f"coefficients are large: predictions for new rows may vary {spread:.2g} times as much as y. Set "
-                'penalty="l2" with a larger alpha (0.1, say); a learning_rate above 0.2 makes it worse.',
+                f"X has more columns ({self.n_features_in_}) than rows, so many different models fit these rows, and "
+                "the coefficients of this one are large: the standard deviation of predictions for new rows may be "
+                f'{spread:.2g} times that of y. Set penalty="l2" and alpha, for example to 0.1; do not raise '
+                "learning_rate above 0.2.",
                 stacklevel=2,
             )
         for problem in problems:

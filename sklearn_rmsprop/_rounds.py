@@ -135,13 +135,14 @@ def check_for_rounds(schedule: Any, *, early_stopping: bool) -> None:
     """
     if isinstance(schedule, str) and schedule in ENDING:
         raise ValueError(
-            f"schedule must be 'invsqrt', 'constant' or a callable where rows lie in blocks; got {schedule!r}, which "
-            "falls to zero at max_iter only."
+            f"schedule must be 'invsqrt', 'constant' or a callable if the rows are in blocks (partitions); got "
+            f"{schedule!r}, which falls to zero only at max_iter. Set one of the others."
         )
     if early_stopping:
         raise ValueError(
-            "early_stopping must be False where rows lie in blocks: no rows can be held out there; got True. Leave it "
-            "out (tol stops the fit), or hold out rows of your own and stop by a callback that scores them."
+            "early_stopping must be False if the rows are in blocks (partitions), because no rows can be held out "
+            "there; got True. Set it to False (tol stops the fit), or hold out rows of your own and stop the fit by a "
+            "callback that scores them."
         )
 
 

@@ -56,7 +56,7 @@ class Settings:
         }
         if self.whiten is True and any(obstacles.values()):
             found = " and ".join(name for name, is_there in obstacles.items() if is_there)
-            raise ValueError(f"whiten must be False or 'auto' with {found}; got True.")
+            raise ValueError(f"whiten must be False or 'auto' with {found}; got True. Set whiten='auto'.")
         if any(obstacles.values()) or self.whiten is False or data.X.shape[1] == 1:
             return False
         return self.whiten is True or data.X.shape[1] <= MOST_COLUMNS

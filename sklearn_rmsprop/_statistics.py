@@ -367,7 +367,7 @@ def sparse_moments(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | 
 def too_large(name: str, square: np.ndarray) -> ValueError:
     """The error that names the first of the columns whose mean square is not finite."""
     column = int(np.flatnonzero(~np.isfinite(square))[0])
-    return ValueError(f"{name} is too large: the mean square of column {column} overflows float64. Scale it.")
+    return ValueError(f"{name} is too large: the mean square of column {column} overflows float64. Scale this column.")
 
 
 def count_nonzero_rows(X: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:

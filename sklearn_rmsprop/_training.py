@@ -204,5 +204,5 @@ def overflow(problem: Problem, state: State, history: History) -> ValueError:
         )
     return ValueError(
         f"Training overflowed {state.coef.dtype} within {history.n_iter} epochs: the coefficients or the loss are no "
-        "longer finite. Scale X and y, or pass float64, or lower learning_rate."
+        "longer finite. Scale X and y, pass X as float64, or lower learning_rate."
     )

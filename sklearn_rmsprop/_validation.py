@@ -57,8 +57,8 @@ def validate_own(estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any,
         return None
     if not estimator.early_stopping:
         raise ValueError(
-            f"early_stopping must be True where fit gets validation data ({', '.join(passed)}); got "
-            f"{estimator.early_stopping}. Set early_stopping=True, or leave out the validation data."
+            f"early_stopping must be True if fit gets validation data ({', '.join(passed)}); got "
+            f"{estimator.early_stopping}. Set early_stopping=True, or do not pass validation data."
         )
     for name in names[:2]:
         if name not in passed:
@@ -69,7 +69,8 @@ def validate_own(estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any,
             raise ValueError(f"y must have {n_targets} columns, as in training; got {data.y.shape[1]}.")
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"Among X_val, y_val and sample_weight_val, which are checked like X and y: {error}") from error
+        message = f"Among X_val, y_val and sample_weight_val (here called X, y and sample_weight): {error}"
+        raise kind(message) from error
     return data
 
 
@@ -88,7 +89,7 @@ def hold_out(
     if n_held_out < 2 or n_held_out >= n_rows:
         raise ValueError(
             f"early_stopping=True with validation_fraction={fraction} needs at least 2 rows to hold out and 1 to train "
-            f"on, of positive weight; {n_rows} rows leave {n_held_out} and {n_rows - n_held_out}. Change "
+            f"on, all of positive weight; {n_rows} rows leave {n_held_out} and {n_rows - n_held_out}. Change "
             "validation_fraction, pass X_val and y_val to fit, or set early_stopping=False."
         )
     trained, held_out = train_test_split(data.rows, test_size=n_held_out, random_state=random_state)

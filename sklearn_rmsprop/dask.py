@@ -226,7 +226,8 @@ class DaskRMSpropRegressor(RMSpropRegressor):
             for name, data in zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True):
                 if data is not None:
                     raise ValueError(
-                        f"{name} must be None where X lies in partitions: no validation data is used there."
+                        f"{name} must be None if X is in partitions, because no validation data is used there; got "
+                        f"{type(data).__name__}."
                     )
             return self._fit_blocks(X, y, sample_weight, coef_init, intercept_init)
         return super()._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
@@ -286,7 +287,7 @@ class DaskCluster:
                 client = get_client()
             except ValueError:
                 raise ValueError(
-                    "There is no Dask client for X, y and sample_weight in partitions. Start one, for example by\n"
+                    "X, y and sample_weight in partitions need a Dask client, and there is none. Start one, such as\n"
                     "    from distributed import Client; client = Client()\n"
                     "or set the attribute `client` of the estimator."
                 ) from None
@@ -336,8 +337,8 @@ def partitions_of(X: Any, y: Any, sample_weight: Any) -> list[tuple[Any, ...]]:
     counts = {name: len(of_name) for name, of_name in blocks.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(
-            f"{', '.join(counts)} must have as many partitions as each other, with the same rows; got "
-            f"{', '.join(str(n) for n in counts.values())}. Rechunk or repartition them alike."
+            f"{', '.join(counts)} must have the same number of partitions, with the same rows; got "
+            f"{', '.join(str(n) for n in counts.values())}. Rechunk or repartition them in the same way."
         )
     return list(zip(*blocks.values(), strict=True))
 
@@ -355,7 +356,7 @@ def delayed_blocks(name: str, data: Any) -> list[Any]:
     """The partitions as delayed values."""
     if not is_distributed(data):
         raise TypeError(
-            f"{name} must be a dask array, a dask data frame or series, or a list of delayed blocks, because other "
+            f"{name} must be a dask array, a dask data frame or series, or a list of delayed blocks, as the other "
             f"arguments are; got {type(data).__name__}. Convert it, for example with dask.array.from_array."
         )
     if isinstance(data, list | tuple):

@@ -303,7 +303,7 @@ def test_overflow_in_training_says_so():
 
 
 def test_max_iter_reached_says_what_to_change():
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=1 was reached .*Increase max_iter, raise learning_rate, or"):
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=1 epochs .*Increase max_iter, learning_rate or tol"):
         RMSpropRegressor(max_iter=1).fit(X, Y)
 
 

@@ -271,7 +271,7 @@ def test_what_does_not_fit_together_is_refused(client):
         regressor().fit(as_dask(X), Y)
     with pytest.raises(TypeError, match="X must be a dask array"):
         regressor().fit(X, as_dask(Y))
-    with pytest.raises(ValueError, match=r"X, y must have as many partitions as each other, .* got 4, 3"):
+    with pytest.raises(ValueError, match=r"X, y must have the same number of partitions, .* got 4, 3"):
         regressor().fit(delayed_rows(X), delayed_rows(Y, 2000))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         regressor().fit(as_dask(X), as_dask(Y[:-1], 1500))

@@ -44,9 +44,9 @@ def test_the_default_tube_around_all_of_y(loss, container, options):
     model = RMSpropRegressor(loss, random_state=0, **options)
     (message,) = warnings_of(model, container(X), y)
     assert model.score(X, y) < 0.1
-    assert "delta=1.0 is large beside the spread of y (0.1" in message
+    assert "delta=1.0 is too large for y, whose standard deviation is about 0.1" in message
     assert "100% of the rows" in message
-    assert "at most a tenth of the spread (0.02)" in message
+    assert "for example 0.02 or less" in message
     if options.get("fit_intercept", True):
         exact = LinearRegression().fit(X, y).score(X, y)
         assert model.set_params(delta=0.02).fit(container(X), y).score(X, y) > exact - 0.01  # a warning is an error
@@ -77,7 +77,8 @@ def test_only_rows_with_weight_count(loss, container):
     for light in (0, 1e-9):
         weight[1000:] = light
         model = RMSpropRegressor(loss, random_state=0, max_iter=20, tol=None)
-        assert "is large beside the spread of y (0.1" in warnings_of(model, container(X), y, sample_weight=weight)[0]
+        message = warnings_of(model, container(X), y, sample_weight=weight)[0]
+        assert "is too large for y, whose standard deviation is about 0.1" in message
     assert warnings_of(RMSpropRegressor("epsilon_insensitive", delta=0.01), X, y, sample_weight=weight) == []
 
 
@@ -85,7 +86,7 @@ def test_only_rows_with_weight_count(loss, container):
 def test_the_warning_names_the_column_of_several_targets(loss):
     X, y = problem()
     (message,) = warnings_of(RMSpropRegressor(loss, delta=0.1), X, np.column_stack((y, np.ones(1000), y / 1000)))
-    assert "spread of column 2 of y (0.00097)" in message
+    assert "column 2 of y, whose standard deviation is about 0.00097" in message
 
 
 @every_tube
@@ -118,7 +119,7 @@ def test_a_stream_that_never_leaves_the_tube_is_told_once(loss, container, rows)
     model, messages = stream()
     assert not model.coef_.any()
     assert len(messages) == 1
-    assert "no row so far has an error beyond it" in messages[0]
+    assert "no row so far has a larger error" in messages[0]
     assert stream(delta=0.02)[1] == []
 
 
@@ -131,8 +132,8 @@ def test_huber_whose_outliers_are_all_within_delta():
     X, y = problem()
     y[::50] += 100
     (message,) = warnings_of(RMSpropRegressor("huber", random_state=0), X, y / 1000)
-    assert "delta=1.0 is large beside the spread of y (0.00099)" in message
-    assert "loss='huber' is then least squares" in message
+    assert "delta=1.0 is too large for y, whose standard deviation is about 0.00099" in message
+    assert "loss='huber' is the squared error" in message
     robust = RMSpropRegressor("huber", delta=0.001, random_state=0).fit(X, y / 1000)
     np.testing.assert_allclose(1000 * robust.coef_, [0.5, -0.5, 0.5, 0.5], atol=0.05)
 
@@ -152,10 +153,10 @@ def test_huber_whose_delta_is_tiny(unit, dtype):
     X = X.astype(dtype)
     model = RMSpropRegressor("huber", random_state=0)
     *_, message = warnings_of(model, X, y * unit)
-    assert "delta=1.0 is tiny beside the spread of y" in message
+    assert "delta=1.0 is too small for y" in message
     assert "use loss='absolute_error'" in message
     stream = RMSpropRegressor("huber", random_state=0)
-    with pytest.warns(UserWarning, match="is tiny beside the spread of y"):
+    with pytest.warns(UserWarning, match="is too small for y"):
         stream.partial_fit(X, y * unit)
     stream.partial_fit(X, y * unit)
     assert model.set_params(delta=0.1 * unit).fit(X, y * unit).score(X, y * unit) > 0.94

@@ -238,7 +238,7 @@ def test_the_median_is_half_the_absolute_error(container):
 
 def test_huber_with_a_tiny_delta_is_the_median():
     X, y = problem(4000)
-    with pytest.warns(UserWarning, match="delta=0.001 is tiny"):
+    with pytest.warns(UserWarning, match="delta=0.001 is too small"):
         model = RMSpropRegressor("huber", delta=1e-3, random_state=0).fit(X, y)
     # a row in a thousand is not on a line of the loss: the two minima are 1e-6 apart
     assert oracles.gap(X, y, model.coef_, model.intercept_, loss="absolute_error") < 2e-3
@@ -254,7 +254,7 @@ def test_a_tube_that_holds_every_row_leaves_the_start():
     """Nothing is to be gained, nothing may be made of it."""
     X, y = problem()
     for loss in ("epsilon_insensitive", "squared_epsilon_insensitive"):
-        with pytest.warns(UserWarning, match="delta=1000.0 is large"):
+        with pytest.warns(UserWarning, match="delta=1000.0 is too large"):
             model = RMSpropRegressor(loss, delta=1e3, random_state=0).fit(X, y)
         np.testing.assert_array_equal(model.coef_, 0)
         assert model.loss_curve_[-1] == 0
