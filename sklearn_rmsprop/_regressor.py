@@ -65,15 +65,15 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         - "epsilon_insensitive": by how much \|e\| exceeds `delta`, or 0;
         - "squared_epsilon_insensitive": half the square of that.
 
-        The losses that grow linearly are robust: the derivative at one row is at most 1 ("huber": `delta`). Those with
+        The losses that grow linearly are robust: the derivative at one row is at most 1 ("huber": `delta`). Losses with
         a kink ("absolute_error", "quantile", "epsilon_insensitive") need more epochs: `fit` multiplies the step size by
         0.3, four times, before it stops. It does so when the objective no longer improves, and at 0.3, 0.475, 0.65 and
         0.825 of `max_iter` at the latest. The step size also follows the objective's share of the null loss (the loss
         of the best constant) where that is below a half. With ``tol=None`` both hold for "invsqrt" as `schedule` only.
 
     learning_rate : float, default=0.2
-        Size of a step, in (0, inf). With `standardize`, the first steps change the prediction of a typical row by about
-        this many standard deviations of the target, whatever the number of columns and their units. Without, they
+        Length of a step, in (0, inf). With `standardize`, the first steps change the prediction of a typical row by
+        about this many standard deviations of the target, whatever the number of columns and their units. Without, they
         change each coefficient by about this much. Larger values converge faster at first and oscillate more widely.
         Ignored where `schedule` is a callable, whose step sizes are in the same units.
 
@@ -104,8 +104,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     schedule : {"invsqrt", "constant", "linear", "cosine"} or callable, default="invsqrt"
         Size of step t = 1, 2, ...: "invsqrt" is `learning_rate / sqrt(1 + t / 100)`; "constant" is `learning_rate`;
-        "linear" and "cosine" fall from it to zero over `max_iter` epochs (combine them with `tol=None`; not for
-        `partial_fit`). A callable receives an array of step numbers and returns as many step sizes.
+        "linear" and "cosine" decrease from it to zero over `max_iter` epochs (combine them with `tol=None`;
+        `partial_fit` does not accept them). A callable receives an array of step numbers and returns as many step
+        sizes.
 
     average : bool, default=True
         Report the polynomial-decay average [4]_ of the iterates, `A <- A + 4 / (t + 3) * (w - A)`. False reports the
@@ -130,10 +131,11 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         this has happened to each of them.
 
     n_iter_no_change : int, default=5
-        Evaluations without improvement to wait for, at least 1. The loss is evaluated after each epoch. Where epochs
-        are shorter than 100 steps, it is after as many epochs as make 100 steps; where they are longer than 1000 steps
-        (of 32,000 rows at least), after so many, and then each time their number has grown by a fifth. It is that of at
-        most 4096 rows (1024 if rows are long). When these show no improvement, the loss of up to 65,536 rows decides.
+        Number of successive evaluations without improvement after which the fit stops, at least 1. The loss is
+        evaluated after each epoch. If an epoch has fewer than 100 steps, it is evaluated after as many epochs as have
+        100 steps. If an epoch has more than 1000 steps (and at least 32,000 rows), it is evaluated after 1000 steps,
+        and then each time that the number of steps has grown by a fifth. It is evaluated on at most 4096 rows (1024 if
+        rows are long). If these show no improvement, the loss of up to 65,536 rows decides.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -147,21 +149,23 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     whiten : bool or "auto", default="auto"
         Work in coordinates in which the columns are uncorrelated (the eigenbasis of their correlation, measured on a
-        sample of the rows): correlated columns make a narrow valley, in which steps along the axes hardly get on. Takes
-        `4 n_features^2` operations a batch. "auto" does so where the columns are so correlated that it pays: dense `X`
-        of up to 256 columns and three times as many rows, no L1 penalty, `standardize`, and a condition number of the
-        correlation above 200. Changes the path, not the solution. `partial_fit` makes the basis once it has seen three
-        rows for each column.
+        sample of the rows). Correlated columns make a narrow valley, in which steps along the axes make little
+        progress. Whitening takes `4 n_features^2` operations per batch. "auto" whitens if it is worth this cost: dense
+        `X` of up to 256 columns and at least three times as many rows, no L1 penalty, `standardize`, and a condition
+        number of the correlation matrix above 200. It changes the path, not the solution. `partial_fit` computes the
+        basis once it has had three rows for each column.
 
     delta : float, default=1.0
-        Where "huber" becomes a line, in (0, inf), and half the width of the tube of the "epsilon_insensitive" losses
-        (elsewhere called epsilon), in [0, inf). In the units of `y`, whatever `standardize` is. Smaller values make
-        "huber" more robust; larger ones leave more rows without influence in the others. The default suits targets
-        with a standard deviation of about 1 to 10; for others choose the largest error that is not an outlier, or for
-        a tube the largest error that does not matter. A warning says where `delta` does not suit `y`.
+        The error from which on "huber" is linear, in (0, inf), and the largest error without a cost in the
+        "epsilon_insensitive" losses, in [0, inf). scikit-learn calls both `epsilon`. It is in the units of `y`,
+        whatever `standardize` is. A smaller value makes "huber" more robust; with a larger one, more rows have no
+        influence in the others. The default is suitable for targets with a standard deviation of about 1 to 10. For
+        others, set it to the largest error that is not an outlier ("huber"), or that does not matter. `fit` warns if
+        `delta` does not suit `y`.
 
     quantile : float, default=0.5
-        The quantile that "quantile" predicts, in (0, 1).
+        The quantile that "quantile" predicts, in (0, 1). If the predictions of several quantiles cross, sort those of
+        each row.
 
     penalty : {"l2", "l1", "elasticnet"} or None, default=None
         What is added to the loss, never for the intercept: "l2" is `l1_ratio` 0, "l1" is `l1_ratio` 1, "elasticnet"
@@ -187,10 +191,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Seeds the order of the rows. An int gives the same fit each time.
 
     early_stopping : bool, default=False
-        Hold out a random `validation_fraction` of the rows, which are not trained on, and stop when their score has not
-        risen by `tol` in `n_iter_no_change` evaluations. The model is that of the evaluation with the best score. Not
-        for `partial_fit`. The rows held out are copied. With `X_val` and `y_val`, `fit` scores these rows instead, and
-        trains on all of `X`.
+        Hold out a random `validation_fraction` of the rows, train on the others, and stop if the score on the held-out
+        rows has not risen by `tol` in `n_iter_no_change` evaluations. The model is that of the evaluation with the best
+        score. `partial_fit` does not accept it. The held-out rows are copied. If `X_val` and `y_val` are passed to
+        `fit`, these rows are scored instead, and all of `X` is trained on.
 
     validation_fraction : float, default=0.1
         Share of the rows (of positive weight) that `early_stopping` holds out, in (0, 1); at least two rows. Ignored
@@ -425,11 +429,11 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
         UserWarning
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary
-            more than the target: the model has learned the noise of these rows.
-            If sparse rows have many columns, more than a tenth as many as there are rows, and the model has learned
-            much of their noise, without a penalty or `early_stopping`.
-            If `delta` does not suit `y`: a tube that holds the errors of a model which has learned little, or with
-            "huber" a `delta` beside which no outlier is one, or which is so small that the loss is the absolute error.
+            more than the target: the model has learned the noise of these rows. If a sparse `X` has more than a tenth
+            as many columns as rows, there is no penalty or `early_stopping`, and the model has fitted much of the
+            noise. If `delta` does not suit `y`: so large that nearly no error has a cost and the model has learned
+            little; with "huber" also so large that outliers have their full weight, or so small that it is the absolute
+            error.
 
         Examples
         --------
@@ -496,8 +500,9 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Warns
         -----
         UserWarning
-            Once, if no row of the first calls has an error beyond `delta`, so that a loss with a tube learns nothing,
-            or if `delta` is so small beside the targets of the first call that "huber" is the absolute error.
+            Once, if no row of the first calls has an error larger than `delta`, so that an epsilon-insensitive loss
+            learns nothing, or if `delta` is so small relative to the targets of the first call that "huber" is the
+            absolute error.
 
         Examples
         --------
