@@ -431,8 +431,8 @@ def _check_inverse(x_unit: np.ndarray, dtype: np.dtype) -> None:
     if too_small.any():
         column = int(np.flatnonzero(too_small)[0])
         raise ValueError(
-            f"X is too small: the standard deviation of column {column}, {x_unit[column]}, has no finite inverse in "
-            f"{dtype}. Scale this column."
+            f"X is too small: the unit of column {column} is {x_unit[column]}, which has no finite inverse in {dtype}. "
+            "Scale this column."
         )
 
 

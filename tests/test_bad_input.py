@@ -283,7 +283,7 @@ def test_overflow_of_float32_says_so(container):
 def test_targets_too_large_for_float32_say_so():
     """The quantile loss has gradients of at most 1, which no step can be made of beside roundings of 1e85."""
     y = Y * 1e100
-    with pytest.raises(ValueError, match=r"y is too large .*float32.*pass X as float64"):
+    with pytest.raises(ValueError, match=r"y is too large.*float32.*pass X as float64"):
         RMSpropRegressor(loss="quantile", standardize=False).fit(X.astype(np.float32), y)
 
 

@@ -361,12 +361,15 @@ def test_more_blocks_than_rows():
         (lambda X, y: (np.where(np.arange(len(X))[:, np.newaxis] == 3, np.nan, X), y), "Input X contains NaN"),
         (lambda X, y: (X, np.where(np.arange(len(y)) == 2, np.inf, y)), "Input y contains infinity"),
         (lambda X, y: (X.astype(str).astype(object) + "a", y), "could not convert string to float"),
-        (lambda X, y: (X[:, :2], y), "the columns of X of partition 1 (counted from 0): 2, of the first one: 6"),
+        (
+            lambda X, y: (X[:, :2], y),
+            "number of columns of X: got 2 in partition 1 (counted from 0) and 6 in partition 0",
+        ),
         (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
         (lambda X, y: (X, np.array(["cat", *["dog"] * (len(y) - 1)])), "y must be numbers"),
-        (lambda X, y: (sparse.csr_matrix(X), y), "the kind of X of partition 1 (counted from 0): sparse"),
-        (lambda X, y: (X, np.column_stack((y, y))), "the targets of partition 1"),
-        (lambda X, y: (X, y[:, np.newaxis]), "the dimensions of y of partition 1"),
+        (lambda X, y: (sparse.csr_matrix(X), y), "the same kind of X: got sparse in partition 1"),
+        (lambda X, y: (X, np.column_stack((y, y))), "the same number of targets: got 2 in partition 1"),
+        (lambda X, y: (X, y[:, np.newaxis]), "the same number of dimensions of y: got 2 in partition 1"),
     ],
 )
 def test_a_bad_partition_is_named_before_any_training(change, message):
