@@ -16,7 +16,7 @@ enum { CHUNK = 32 };
 /* How many rows ahead targets are prefetched: one default batch. */
 enum { TARGETS_AHEAD = 32 };
 
-/* The targets: number (row, k) is at data[row * row_stride + k * column_stride]. A column_stride of 0 lets all columns of
+/* The targets: number (row, k) is at data[row * row_stride + k * column_stride]. column_stride is 1, or 0 where all columns of
  * coefficients share one column of targets. */
 typedef struct {
     const double *data;
@@ -42,11 +42,13 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
     } else {
         for (ptrdiff_t i = 0; i < n; i++, y_chunk += n_targets) {
             const double *restrict of_row = data + (ptrdiff_t)rows[i] * y.row_stride;
-            if (y.column_stride == 1)
+            if (y.column_stride == 1) {
                 memcpy(y_chunk, of_row, (size_t)n_targets * sizeof *y_chunk);
-            else
+            } else {
+                const double shared = of_row[0];
                 for (ptrdiff_t k = 0; k < n_targets; k++)
-                    y_chunk[k] = of_row[k * y.column_stride];
+                    y_chunk[k] = shared;
+            }
         }
     }
 }
