@@ -124,7 +124,6 @@ static void fit_dense(size_t real_bytes, ptrdiff_t d, ptrdiff_t k, int in_basis)
                         .basis_stride = in_basis ? stride : 0,
                         .residual_sum = zeros(8 * (size_t)k),
                         .columns = zeros(8 * WIDEST_NARROW * CHUNK),
-                        .panels = zeros(8 * (size_t)(d * (k + LONGEST_VECTOR))),
                         .shift = zeros(8 * (size_t)k)};
     const StepPlan plan = make_plan();
     double *z = zeros(8 * (size_t)(CHUNK * k));

@@ -130,8 +130,9 @@ def test_several_targets_are_fitted_as_one_by_one(name, container):
         np.testing.assert_allclose(together.intercept_[k], alone.intercept_, rtol=1e-9, atol=1e-12)
 
 
-# The kernel takes targets 4 (float64) or 8 (float32) at a time, features 8 at a time, rows 4 and 32 at a time.
-@pytest.mark.parametrize("n_targets", [2, 4, 5, 8, 11, 16])
+# The kernel takes targets in vectors of 4 (float64) or 8 (float32) and in pairs of these, features and rows 8, 4, 2 and
+# 1 at a time, and the rows of a chunk and of a basis 32 at a time.
+@pytest.mark.parametrize("n_targets", [2, 4, 5, 8, 13, 16, 29])
 @pytest.mark.parametrize("n_features", [1, 7, 8, 17])
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-10), (np.float32, 1e-4)])
 def test_any_number_of_targets_together_is_as_many_alone(n_targets, n_features, dtype, rtol):
@@ -147,6 +148,21 @@ def test_any_number_of_targets_together_is_as_many_alone(n_targets, n_features, 
     np.testing.assert_allclose(together.coef_, [model.coef_ for model in alone], rtol=rtol, atol=rtol)
     np.testing.assert_allclose(together.intercept_, [model.intercept_ for model in alone], rtol=rtol, atol=rtol)
     np.testing.assert_allclose(together.loss_curve_, np.mean([model.loss_curve_ for model in alone], axis=0), rtol=rtol)
+
+
+@pytest.mark.parametrize("n_targets", [5, 19])
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-9), (np.float32, 1e-3)])
+def test_any_number_of_targets_share_whitened_coordinates(n_targets, dtype, rtol):
+    X, Y = problem(n_rows=120, n_features=39, n_targets=n_targets)
+    X = X.astype(dtype)
+
+    def fit(y):
+        return RMSpropRegressor(max_iter=1, tol=None, batch_size=30, whiten=True, random_state=0).fit(X, y)
+
+    together, alone = fit(Y), [fit(y) for y in Y.T]
+    assert together._coordinates.basis is not None
+    np.testing.assert_allclose(together.coef_, [model.coef_ for model in alone], rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(together.intercept_, [model.intercept_ for model in alone], rtol=rtol, atol=rtol)
 
 
 @each_configuration

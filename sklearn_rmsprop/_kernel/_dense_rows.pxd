@@ -36,7 +36,6 @@ cdef extern from "dense.h" nogil:
         void *gradient
         double *residual_sum
         void *columns
-        void *panels
         double *shift
 
     ctypedef struct DenseOperations:

@@ -48,15 +48,14 @@ cdef class DenseRows(Rows):
         self._real = real = X.dtype
         cdef DenseModel *model = &self.model
         cdef Py_ssize_t n_coordinates = (self.n_features + 1) * self.n_targets
-        cdef Py_ssize_t n_panels = self.n_features * (self.n_targets + LONGEST_VECTOR) if self.n_targets > 1 else 0
         cdef Py_ssize_t n_columns = WIDEST_NARROW * CHUNK
         model.n_features = self.n_features
         model.n_targets = self.n_targets
         model.n_padded = rounded_up(n_coordinates, self.operations.lanes)
         # All arrays in one piece, with room to spare: pages that are never touched cost nothing. Each begins on a cache
         # line, because vectors that lie across two load more slowly.
-        # 8 bytes a number, also for float32
-        cdef Py_ssize_t n_numbers = 21 * model.n_padded + 2 * n_panels + 3 * self.n_targets + n_columns
+        # 8 bytes a number, also for float32. Vectors read up to LONGEST_VECTOR numbers beyond an array.
+        cdef Py_ssize_t n_numbers = 21 * model.n_padded + 3 * self.n_targets + n_columns + LONGEST_VECTOR
         if basis is not None:
             n_numbers += rounded_up(self.n_features, 4) * rounded_up(self.n_features, self.operations.lanes)
         memory = np.zeros(8 * n_numbers + 32 * LINE_BYTES, np.uint8)
@@ -91,11 +90,9 @@ cdef class DenseRows(Rows):
         model.residual_sum = <double *>self._reserve(8 * self.n_targets)
         model.shift = <double *>self._reserve(8 * self.n_targets)
         model.columns = self._reserve(8 * n_columns)
-        model.panels = self._reserve(8 * n_panels)
         self.prediction = self.model
         self.prediction.coef = self._reserve(8 * model.n_padded)
         self.prediction.shift = <double *>self._reserve(8 * self.n_targets)
-        self.prediction.panels = self._reserve(8 * n_panels)
         self.prediction.coordinates = self.prediction.coef
         if basis is not None:
             self.prediction.coordinates = self._reserve(8 * model.n_padded)

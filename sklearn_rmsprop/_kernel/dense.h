@@ -10,7 +10,8 @@
  * x - mean: predictions subtract `shift`, and the summed gradient of a batch is corrected once. The intercept is treated as a feature that is always 0 and has the mean -1.
  *
  * Arrays with a number per coordinate begin on a cache line and are padded with zeros to `n_padded`, a multiple of the
- * vector length, so that a loop over coordinates has no remainder. The padding stays zero. */
+ * vector length, so that a loop over coordinates has no remainder. The padding stays zero. With several targets, a vector may also
+ * read up to LONGEST_VECTOR numbers beyond the array, and ignores them: that memory must exist. */
 enum { LONGEST_VECTOR = 16 }; /* floats in a vector of dense_wide.c */
 
 /* Rows of one target and no more features than this are worked on column by column (dense_narrow_template.h). */
@@ -46,7 +47,6 @@ typedef struct {
     void *gradient;       /* real: the sum over the batch so far; zero between steps */
     double *residual_sum; /* n_targets: likewise */
     void *columns;        /* real, WIDEST_NARROW x CHUNK: the rows of the last `forward`, if they are narrow */
-    void *panels;         /* real, n_targets rounded up to panels x n_features: the coefficients of several targets */
     double *shift;        /* n_targets: mean . w - intercept */
 } DenseModel;
 
@@ -59,7 +59,7 @@ typedef struct {
     void (*backward)(const DenseModel *model, const uint32_t *rows, ptrdiff_t n, const double *residual);
     /* Updates the coordinates, and sets the gradient to zero. */
     void (*step)(const DenseModel *model, const Step *step);
-    /* Computes `shift` and `panels` from the coefficients. */
+    /* Computes `shift` from the coefficients. */
     void (*refresh)(const DenseModel *model);
 } DenseOperations;
 

@@ -4,15 +4,14 @@
 /* ROWS_AHEAD: how many rows ahead numbers are prefetched: one default batch (16 to 48 are equally good). MOST_FETCHED:
  * bytes of a row that are prefetched. Rows longer than LONGEST_FETCHED are not: there the processor recognises the pattern.
  *
- * FEATURES_AT_ONCE: features of several targets whose gradients stay in registers over the rows of a chunk. Eight independent
- * sums keep two multiply-add units with a latency of four cycles busy, and fit into the 16 vector registers of AVX2; 2 and 16
- * are slower.
+ * SUMS_AT_ONCE: sums of several targets, each a vector, that stay in registers. Eight independent sums keep two multiply-add
+ * units with a latency of four cycles busy, and fit into the 16 vector registers of AVX2.
  *
  * docs/kernel_notes.md has the measurements. */
 #ifndef SKLEARN_RMSPROP_DENSE_CONSTANTS
 #define SKLEARN_RMSPROP_DENSE_CONSTANTS
 enum { ROWS_AHEAD = 32, LINE_BYTES = 64, MOST_FETCHED = 8 * LINE_BYTES, LONGEST_FETCHED = 32 * LINE_BYTES };
-enum { FEATURES_AT_ONCE = 8 };
+enum { SUMS_AT_ONCE = 8 };
 #endif
 
 /* LANES adjacent numbers, at any alignment; one where the compiler knows no vectors. */
