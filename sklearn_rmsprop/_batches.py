@@ -58,6 +58,7 @@ def make_batches(
     with_target: bool,
     exact: bool,
     in_stream: bool,
+    outlying: np.ndarray | None = None,
 ) -> Batches:
     """The batches for a parameter `batch_size`.
 
@@ -73,6 +74,8 @@ def make_batches(
         Whether exact gradients suit the fit. Not for the rows of one call of many: their number must not matter.
     in_stream : bool
         Whether these are the rows of one call of many.
+    outlying : (n,) uint32 or None
+        What `outlying_rows` returns, if it is known already.
     """
     n_rows, n_features = len(data.rows), data.X.shape[1]
     most = MOST_IN_ONE_BATCH if exact else MOST_IN_ONE_BATCH_OTHERWISE
@@ -81,7 +84,7 @@ def make_batches(
     size = size_of_batch(batch_size, coordinates, n_rows, in_stream=in_stream)
     if not isinstance(batch_size, str):
         return Batches(size, data.rows, None)
-    certain = outlying_rows(data, coordinates, with_target=with_target)
+    certain = outlying_rows(data, coordinates, with_target=with_target) if outlying is None else outlying
     if len(certain) == 0:
         return Batches(min(size, n_rows), data.rows, None)
     drawn = np.setdiff1d(data.rows, certain, assume_unique=True)
@@ -133,9 +136,14 @@ def outlying_rows(data: TrainingData, coordinates: Coordinates, *, with_target: 
     return data.rows[outlying_places(square, float(square.mean()))]
 
 
+def is_outlying(square: np.ndarray, mean_square: float) -> np.ndarray:
+    """Which of these squared norms are outlying; not those that are NaN."""
+    return square > OUTLYING**2 * mean_square
+
+
 def outlying_places(square: np.ndarray, mean_square: float) -> np.ndarray:
     """The places of outlying squared norms, the MOST_CERTAIN largest ones if there are more, in ascending order."""
-    outlying = np.flatnonzero(square > OUTLYING**2 * mean_square)
+    outlying = np.flatnonzero(is_outlying(square, mean_square))
     if len(outlying) > MOST_CERTAIN:
         outlying = outlying[np.argpartition(square[outlying], -MOST_CERTAIN)[-MOST_CERTAIN:]]
     return np.sort(outlying)
@@ -156,8 +164,10 @@ def largest_squared_target(data: TrainingData, coordinates: Coordinates) -> np.n
     """The square of each selected row's largest target, in units of the targets."""
     result = np.zeros(len(data.rows))
     for k in range(1 if is_shared(data.y) else data.y.shape[1]):
-        target = (data.y[data.rows, k] - coordinates.y_mean[k]) / coordinates.y_unit[k]
-        np.maximum(result, target**2, out=result)
+        target = data.y[data.rows, k]
+        target -= coordinates.y_mean[k]
+        target /= coordinates.y_unit[k]
+        np.maximum(result, np.square(target, out=target), out=result)
     return result
 
 

@@ -13,7 +13,7 @@ from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._stopping import Stopping, steps_to_next_evaluation
-from sklearn_rmsprop._training import fewest_inside_an_epoch, more_rows_of, stopping_rule
+from sklearn_rmsprop._training import fewest_inside_an_epoch, inside_of, more_rows_of, stopping_rule
 
 # Columns that have ended are taken out when they are at least this share of those in the pass: to take some out, those
 # that remain are copied.
@@ -56,10 +56,10 @@ class Columns:
         n, first = len(settings), settings[0]
         l1, l2 = (np.array([getattr(s.objective, name) for s in settings], float) for name in ("alpha_l1", "alpha_l2"))
         self._settings = replace(first, objective=first.objective.with_penalties(l1, l2))
-        coordinates = engine.coordinates_of(engine.measure(data, self._settings), data, self._settings)
+        coordinates, outlying = engine.survey(data, self._settings)
         coordinates = coordinates.of_targets(np.zeros(n, dtype=np.intp))
         data = replace(data, y=np.broadcast_to(data.y, (len(data.y), n)))
-        self._problem = engine.pose(data, coordinates, self._settings)
+        self._problem = engine.pose(data, coordinates, self._settings, outlying=outlying)
         state = engine.start(data, coordinates, self._settings, generator)
         self._state = self._problem.state_on_rows(state)
         self._rates = np.ones(n)
@@ -148,7 +148,8 @@ class Columns:
             self._in_pass = self._in_pass[places]
             if self._settings.objective.kind.kinked:
                 ((stopping, _),) = self._stoppings
-                stopping.go_on_with(places, more_rows_of(self._problem))
+                inside = inside_of(self._problem, self._settings)
+                stopping.go_on_with(places, more_rows_of(self._problem), inside)
                 self._stoppings = [(stopping, self._in_pass)]
 
 

@@ -20,7 +20,15 @@ from sklearn_rmsprop._kernel._steps import run_steps
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
-from sklearn_rmsprop._statistics import Weight, count_nonzero_rows, sample_evenly, visit_probability
+from sklearn_rmsprop._statistics import (
+    NEIGHBOURS,
+    Weight,
+    count_nonzero_rows,
+    mean_weight,
+    sample_evenly,
+    visit_probability,
+)
+from sklearn_rmsprop._stopping import Improvement
 
 # The loss is evaluated on at most so many rows; all rows in each evaluation would take a tenth to half of an epoch.
 # What a sample says about an improvement has an error of about sqrt(excess loss / rows), and it may lack rare rows: so
@@ -33,6 +41,9 @@ MOST_CONFIRMATION_ROWS = 1 << 16
 
 # Long rows: limit the sample by the number of values instead, but use at least FEWEST_EVALUATION_ROWS rows.
 EVALUATION_VALUES, FEWEST_EVALUATION_ROWS = 1 << 18, 1024
+
+# The standard error of an improvement is that of its means over so many parts of the rows.
+N_PARTS = 16
 
 
 @dataclass(frozen=True)
@@ -100,11 +111,30 @@ class Problem:
 
     def evaluate(self, coef: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The objective at this point on these rows, per target, in the kernel's units."""
-        loss = self.loss.of_model(self.rows, coef, rows)
+        return self.loss.of_model(self.rows, coef, rows) + self.penalty(coef)
+
+    def penalty(self, coef: np.ndarray) -> np.ndarray | float:
+        """The penalty at this point, per target, in the kernel's units."""
         if not self.objective.is_penalized:
-            return loss
+            return 0.0
         penalty = self.objective.penalty(self.coordinates.expand(coef)[:-1], self.coordinates.y_unit)
-        return loss + penalty + self.penalty_elsewhere
+        return penalty + self.penalty_elsewhere
+
+    def compare(self, before: np.ndarray, now: np.ndarray, n_rows: int) -> Improvement:
+        """The improvement from one point to another on about `n_rows` rows."""
+        rows = sample_evenly(self.data.rows, n_rows)
+        part_of = np.arange(len(rows)) // NEIGHBOURS % N_PARTS
+        parts = [rows[part_of == k] for k in range(N_PARTS)]
+        share = np.array([mean_weight(self.weight, part) * len(part) for part in parts])
+        share /= share.sum()
+        points = before, now
+        of_parts = [np.array([self.loss.of_model(self.rows, coef, part) for part in parts]) for coef in points]
+        change = of_parts[0] - of_parts[1]
+        # all rows together have no error
+        square = share**2 @ (change - share @ change) ** 2 * (1 - len(rows) / len(self.data.rows))
+        at_before, at_now = (share @ of_parts[k] + self.penalty(points[k]) for k in range(2))
+        sag = (at_before + at_now) / 2 - self.evaluate((before + now) / 2, rows)
+        return Improvement(at_before - at_now, np.sqrt(square * N_PARTS / (N_PARTS - 1)), np.maximum(sag, 0))
 
     def in_user_units(self, losses: np.ndarray) -> float:
         """Losses per target in the kernel's units as one number in the user's: the mean over targets."""

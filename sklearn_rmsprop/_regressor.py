@@ -135,7 +135,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         evaluated after each epoch. If an epoch has fewer than 100 steps, it is evaluated after as many epochs as have
         100 steps. If an epoch has more than 1000 steps (and at least 32,000 rows), it is evaluated after 1000 steps,
         and then each time that the number of steps has grown by a fifth. It is evaluated on at most 4096 rows (1024 if
-        rows are long). If these show no improvement, the loss of up to 65,536 rows decides.
+        rows are long). If these show no improvement, the loss of up to 65,536 rows decides. During an epoch, the noise of
+        these rows would hide small improvements. There, the fit stops when the excess loss of `n_iter_no_change`
+        evaluations ago was below `tol` times the null loss. The difference between the coefficients then and now shows
+        that excess loss.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -550,12 +553,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         validation_data = validate_own(self, *validation, n_targets=data.y.shape[1])
         if self.early_stopping and validation_data is None:
             data, validation_data = hold_out(data, self.validation_fraction, random_state)
-        coordinates = engine.coordinates_of(engine.measure(data, settings), data, settings)
+        coordinates, outlying = engine.survey(data, settings)
         if validation_data is not None:
             held_out = make_held_out(validation_data, settings.objective, coordinates)
         generator = seed_generator(random_state)
         state = self._start(data, coordinates, settings, generator, coef_init=coef_init, intercept_init=intercept_init)
-        problem = engine.pose(data, coordinates, settings)
+        problem = engine.pose(data, coordinates, settings, outlying=outlying)
         reason = self._train(problem, state, settings, held_out, (X, y, sample_weight))
         return reason, *self._diagnose(data, settings, n_rows=len(data.rows))
 

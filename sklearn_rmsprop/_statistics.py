@@ -250,6 +250,7 @@ def measure_rows(
     with_correlation: bool = False,
     n_values: int | None = None,
     count_entries: bool = False,
+    column_rows: np.ndarray | None = None,
 ) -> Statistics:
     """The statistics of the selected rows.
 
@@ -268,6 +269,8 @@ def measure_rows(
         The most rows whose targets are taken for quantiles, at equal distances; None takes all.
     count_entries : bool
         Whether to count the rows in which each column of a sparse X has an entry.
+    column_rows : numbers of rows, or None
+        Those of the selected rows that the statistics of dense columns are taken from; None takes all.
     """
     unit = mean_weight(weight, rows)
     relative = weight / unit if isinstance(weight, np.ndarray) else None
@@ -289,7 +292,7 @@ def measure_rows(
         if count_entries:
             known["x_nonzero_rows"] = count_nonzero_rows(X, rows)
     elif X is not None:
-        known["x_mean"], known["x_sd"] = moments_of(X, rows, relative)
+        known["x_mean"], known["x_sd"] = moments_of(X, rows if column_rows is None else column_rows, relative)
         if with_correlation:
             of_columns = correlation(X, rows, relative, known["x_mean"], known["x_sd"])
             known["x_correlation"], known["n_distinct"] = of_columns

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +15,14 @@ FEWEST_STEPS = 100
 # whenever their number has grown by this share: the averaged iterate needs more steps in proportion to those done
 # before it can have improved much. The fewer rows in a step, the noisier it is, and the more steps it takes.
 FEWEST_STEPS_INSIDE, FEWEST_ROWS_INSIDE, GROWTH = 1000, 32_000, 0.2
+
+# An improvement inside an epoch is estimated on this share of the rows read since the last evaluation, but on at least
+# FEWEST_ROWS_COMPARED: three losses of each row then take about a tenth of the time of these steps.
+SHARE_COMPARED, FEWEST_ROWS_COMPARED = 1 / 16, 4096
+
+# It is estimated only where the evaluation rows show no improvement by this multiple of the threshold, which is what
+# the noise of 4096 rows adds to one threshold at most.
+FACTOR_TO_COMPARE = 8.0
 
 Reason = Literal["converged", "validation", "callback", "max_iter"]
 
@@ -40,6 +49,59 @@ LONGEST_FIRST_STAGE = 0.3
 # multiplied by this times the share of the null loss that is left, if that is below 1, as in Polyak's step size, which
 # is proportional to the loss. With 2, steps keep their length down to half of the null loss (docs/kernel_notes.md).
 STEPS_PER_UNEXPLAINED = 2.0
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """How much lower the loss is at one point than at an earlier one, on a sample of the rows, per target.
+
+    Attributes
+    ----------
+    value, error : (n_targets,)
+        The mean over the rows, and its standard error.
+    sag : (n_targets,)
+        How far the loss half-way between the points lies below the mean of the losses at the points. It is not
+        negative, because losses are convex, and hardly depends on the sample: the errors of the targets cancel.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    sag: np.ndarray
+
+    def likely(self, growth: float) -> np.ndarray:
+        """The largest improvement that is likely, where the steps have grown by the factor `growth` in between.
+
+        Late in a fit the two averaged iterates differ from the optimum by independent noise. Let e_1 and e_2 be the
+        excess losses that it causes. Near the optimum the loss is a quadratic function, and then the sag is
+        (e_1 + e_2) / 4. As e is proportional to 1 / t, e_1 = growth * e_2, which gives e_1: no improvement can be
+        larger. Where progress is slow, the noise is not independent, and e_1 is larger than that. The iterates then
+        differ little, and so do their losses on any sample: so if the improvement that was measured is larger by more
+        than its standard error, it counts.
+        """
+        excess_before = 4 * self.sag * growth / (growth + 1)
+        return np.maximum(excess_before, self.value - self.error)
+
+
+class Compare(Protocol):
+    """Estimates the improvement from earlier coordinates to later ones on about so many rows."""
+
+    def __call__(self, before: np.ndarray, now: np.ndarray, n_rows: int) -> Improvement: ...
+
+
+@dataclass(frozen=True)
+class Inside:
+    """How improvements are estimated where the loss is evaluated inside epochs.
+
+    Attributes
+    ----------
+    compare : Compare
+    rows_per_epoch : rows that the steps of an epoch read
+    most_rows : rows on which the end of a fit is confirmed
+    """
+
+    compare: Compare
+    rows_per_epoch: int
+    most_rows: int
 
 
 def fewest_steps_inside(batch_size: int) -> int:
@@ -79,6 +141,10 @@ class Stopping:
     The losses that are compared may be those of a sample of the rows. They are noisy, and the sample may lack rare
     rows: so when they show no more improvement, the losses on more rows decide, now and at the best evaluation so far.
 
+    Where the loss is evaluated inside epochs, the noise of the sample is larger than what is to be gained between two
+    evaluations, and the losses would show an improvement or none by chance. There a target has ceased to improve when
+    the likely `Improvement` since the evaluation `n_iter_no_change` evaluations ago is below the threshold.
+
     Parameters
     ----------
     threshold : (n_targets,) array or None
@@ -96,6 +162,8 @@ class Stopping:
         Whether the losses are those of held-out rows.
     loss_on_more_rows : callable or None
         From coordinates to the losses on all rows or a large sample, where `check` gets those on a small one.
+    inside : Inside or None
+        How to estimate improvements where the loss is evaluated inside epochs.
 
     Attributes
     ----------
@@ -115,6 +183,7 @@ class Stopping:
         null_loss: np.ndarray | None = None,
         validating: bool = False,
         loss_on_more_rows: Callable[[np.ndarray], np.ndarray] | None = None,
+        inside: Inside | None = None,
     ):
         self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
@@ -134,6 +203,9 @@ class Stopping:
         self._n_unchanged = [0] * len(self._threshold)
         self._n_evaluations = 0  # in this stage
         self._best_coef: np.ndarray | None = None  # of each target's best evaluation
+        self._inside = inside
+        self._past: list[_Evaluation] = []  # the last ones in this stage, at most n_iter_no_change
+        self._is_quiet = np.zeros(len(self._threshold), bool)  # ceased to improve in this stage, by their Improvement
 
     def check(
         self,
@@ -163,9 +235,15 @@ class Stopping:
         if self._threshold:
             now = losses.tolist() if score is None else [1 - score]
             self._compare(now)
-            if self._loss_on_more_rows is not None and self._has_ceased(now):
-                now = self._compare_on_more_rows(now, coef)
-            ceased = self._has_ceased(now)
+            if self._inside is not None:
+                if self._loss_on_more_rows is not None and self._nothing_left(now):
+                    now = self._loss_on_more_rows(coef).tolist()
+                quiet = self._all_are_quiet(self._inside, _Evaluation(epochs, losses, coef))
+                ceased = quiet or self._nothing_left(now)
+            else:
+                if self._loss_on_more_rows is not None and self._has_ceased(now):
+                    now = self._compare_on_more_rows(now, coef)
+                ceased = self._has_ceased(now)
             if ceased and (self._n_reductions_left == 0 or self._nothing_left(now)):
                 self.reason = self._no_change
             if self._loss_on_more_rows is not None and any(self._improved):
@@ -180,8 +258,13 @@ class Stopping:
             self.reason = self._no_change if self._has_settled() else "max_iter"
         return self.reason is not None
 
-    def go_on_with(self, targets: np.ndarray, loss_on_more_rows: Callable[[np.ndarray], np.ndarray] | None) -> None:
-        """Forget all targets but these; `loss_on_more_rows` is as before, for these only."""
+    def go_on_with(
+        self,
+        targets: np.ndarray,
+        loss_on_more_rows: Callable[[np.ndarray], np.ndarray] | None,
+        inside: Inside | None = None,
+    ) -> None:
+        """Forget all targets but these; `loss_on_more_rows` and `inside` are as before, for these only."""
         for name in ("_threshold", "_to_beat", "_best_on_more_rows", "_improved", "_n_unchanged"):
             values = getattr(self, name)
             setattr(self, name, [values[k] for k in targets] if values else [])
@@ -191,6 +274,10 @@ class Stopping:
         if self._best_coef is not None:
             self._best_coef = self._best_coef[:, targets]
         self._loss_on_more_rows = loss_on_more_rows
+        if self._inside is not None and inside is not None:
+            self._inside = inside
+            self._past = [past.of_targets(targets) for past in self._past]
+            self._is_quiet = self._is_quiet[targets]
 
     # The stages of a loss with a kink
 
@@ -205,6 +292,8 @@ class Stopping:
         self._stage_factor *= REDUCTION
         self._n_unchanged = [0] * len(self._threshold)
         self._n_evaluations = 0
+        self._past = self._past[-1:]
+        self._is_quiet[:] = False
 
     def _set_rate_factor(self, losses: np.ndarray) -> None:
         """The factor of the stage and of the unexplained share, which never rises, nor falls faster than by stages."""
@@ -221,6 +310,24 @@ class Stopping:
         """
         in_last_stage = self._n_reductions > 0 and self._n_reductions_left == 0
         return in_last_stage and min(self._n_unchanged, default=0) >= self._n_evaluations > 0
+
+    def _all_are_quiet(self, inside: Inside, now: "_Evaluation") -> bool:
+        """Whether the improvement of each target has become smaller than the threshold, on more rows, too."""
+        past, self._past = self._past, [*self._past, now][-self.n_iter_no_change :]
+        if len(past) < self.n_iter_no_change:
+            return False
+        before, threshold = past[0], np.array(self._threshold)
+        if not (self._is_quiet | (before.losses - now.losses < FACTOR_TO_COMPARE * threshold)).all():
+            return False
+        n_read = (now.epochs - past[-1].epochs) * inside.rows_per_epoch
+        n_compared = min(max(int(SHARE_COMPARED * n_read), FEWEST_ROWS_COMPARED), inside.most_rows)
+        quiet = ~self._is_quiet
+        for n_rows in (n_compared, inside.most_rows):
+            if quiet.any():
+                improvement = inside.compare(before.coef, now.coef, n_rows)
+                quiet &= improvement.likely(now.epochs / before.epochs) < threshold
+        self._is_quiet |= quiet
+        return bool(self._is_quiet.all())
 
     # Loops over targets below, because with one, the usual case, arrays take several times as long.
 
@@ -255,3 +362,15 @@ class Stopping:
 
     def _has_ceased(self, losses: list[float]) -> bool:
         return min(self._n_unchanged) >= self.n_iter_no_change or self._nothing_left(losses)
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """Losses and coordinates at an evaluation."""
+
+    epochs: float
+    losses: np.ndarray
+    coef: np.ndarray
+
+    def of_targets(self, targets: np.ndarray) -> "_Evaluation":
+        return _Evaluation(self.epochs, self.losses[targets], self.coef[:, targets])

@@ -14,6 +14,7 @@ from sklearn_rmsprop._state import State
 from sklearn_rmsprop._stopping import (
     FEWEST_STEPS,
     N_REDUCTIONS,
+    Inside,
     Reason,
     Stopping,
     count_evaluations,
@@ -182,6 +183,7 @@ def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None
         null_loss=null_loss,
         validating=held_out is not None,
         loss_on_more_rows=None if held_out is not None else more_rows_of(problem),
+        inside=None if held_out is not None else inside_of(problem, settings),
     )
 
 
@@ -190,6 +192,21 @@ def more_rows_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray] | None:
     if not problem.is_sampled:
         return None
     return lambda coef: problem.evaluate(coef, problem.confirmation_rows)
+
+
+def inside_of(problem: Problem, settings: Settings) -> Inside | None:
+    """How to estimate improvements inside epochs; None where the loss is evaluated at their ends only.
+
+    Also None for a model that is no average, because the last iterate oscillates; where most rows lie elsewhere; and
+    where the coordinates that are kept for it would take more memory than the rows.
+    """
+    n_kept = settings.n_iter_no_change * problem.y.shape[1] * (problem.data.X.shape[1] + 1)
+    has_all_rows = len(problem.data.rows) > len(problem.evaluation_rows)
+    is_inside = problem.steps_per_epoch > fewest_inside_an_epoch(problem, settings)
+    if not (settings.rule.average and is_inside and has_all_rows) or n_kept > problem.data.n_values:
+        return None
+    rows_per_epoch = problem.steps_per_epoch * problem.batches.size
+    return Inside(problem.compare, rows_per_epoch, len(problem.confirmation_rows))
 
 
 def overflow(problem: Problem, state: State, history: History) -> ValueError:

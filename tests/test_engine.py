@@ -13,6 +13,7 @@ from sklearn_rmsprop import RMSpropRegressor, _problem
 from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._kernel._csr_rows import CSRRows
 from sklearn_rmsprop._kernel._dense_rows import DenseRows
+from sklearn_rmsprop._statistics import sample_evenly
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -412,3 +413,42 @@ def test_rows_follow_only_such_as_have_as_many():
     for first, second in (problems, problems[::-1]):
         with pytest.raises(ValueError, match="the rows to follow must be"):
             first.rows.follow(second.rows)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
+def test_of_many_rows_some_are_measured_where_they_represent_the_others(weighted, monkeypatch):
+    """Else all: where a column is constant in them, and where a row has an outlying norm in the units of the others."""
+    monkeypatch.setattr(engine, "MANY_ROWS", 4000)
+    monkeypatch.setattr(engine, "SAMPLED_ROWS", 512)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4000, 3)), rng.normal(size=(4000, 1))
+    weight = rng.uniform(0.5, 2, size=4000) if weighted else 1.0
+    left_out = np.setdiff1d(np.arange(4000), sample_evenly(np.arange(4000), 512))
+
+    def survey(X, y, **parameters):
+        data, settings = data_of(X, y, weight[-len(X) :] if weighted else 1.0), settings_of(**parameters)
+        exact = engine.coordinates_of(engine.measure(data, settings), data, settings)
+        return (*engine.survey(data, settings), exact)
+
+    coordinates, outlying, exact = survey(X, y)
+    assert len(outlying) == 0
+    for name in ("x_mean", "x_unit"):
+        assert (getattr(coordinates, name) != getattr(exact, name)).all()
+        np.testing.assert_allclose(getattr(coordinates, name), getattr(exact, name), atol=0.15)
+    np.testing.assert_array_equal(coordinates.y_unit, exact.y_unit)
+    assert engine.pose(data_of(X, y, weight), coordinates, settings_of(), outlying=outlying).batches.certain is None
+
+    rare, far, target = X.copy(), X.copy(), y.copy()
+    rare[:, 1] = np.isin(np.arange(4000), left_out[::100])
+    far[left_out[7], 2] = 100
+    target[left_out[7]] = 100
+    for found in (
+        survey(rare, y),
+        survey(far, y),
+        survey(X, target),
+        survey(X, y, batch_size=32),
+        survey(X[1:], y[1:]),
+    ):
+        assert found[1] is None
+        np.testing.assert_array_equal(found[0].x_mean, found[2].x_mean)
+        np.testing.assert_array_equal(found[0].x_unit, found[2].x_unit)

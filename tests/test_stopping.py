@@ -5,14 +5,18 @@ from typing import get_args
 import numpy as np
 import oracles
 import pytest
+from datasets import linear, missed
+from engine_setup import data_of, set_up, settings_of
 from scipy import sparse
 
-from sklearn_rmsprop import RMSpropRegressor, _problem
+from sklearn_rmsprop import RMSpropRegressor, _problem, _stopping
 from sklearn_rmsprop._problem import MOST_EVALUATION_ROWS, count_evaluation_rows
 from sklearn_rmsprop._statistics import sample_evenly
 from sklearn_rmsprop._stopping import (
     IN_WORDS,
     REDUCTION,
+    Improvement,
+    Inside,
     Reason,
     Stopping,
     count_evaluations,
@@ -349,3 +353,82 @@ def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
         for k in range(n_targets)
     ]
     assert model.loss_curve_[-1] == pytest.approx(np.mean(expected), rel=1e-9)
+
+
+# Where the loss is evaluated inside epochs
+
+
+def test_the_likely_improvement_is_the_earlier_excess_loss_unless_a_larger_one_is_certain():
+    """Steps have doubled: a sag of (2e + e) / 4 stands for noise that causes the excess losses 2e and e."""
+    value, error, sag = np.array([[3.0, 7.0, 3.0], [1.0, 1.0, 1.0], [3.0, 3.0, 0.6]])
+    np.testing.assert_allclose(Improvement(value, error, sag).likely(growth=2), [8, 8, 2])
+    np.testing.assert_allclose(Improvement(value, 0 * error, sag / 3).likely(growth=2), [3, 7, 3])
+
+
+def run_inside(improvements, on_more_rows, *, n_evaluations=30):
+    """Run the rule with these improvements on some rows and on 1000 rows, by the later of the evaluations.
+
+    The steps double from one evaluation to the next, and the evaluation rows show no end of improvement.
+    """
+    compared = []
+
+    def compare(before, now, n_rows):
+        compared.append((int(before[0, 0]), int(now[0, 0]), n_rows))
+        value = np.array([(on_more_rows if n_rows == 1000 else improvements)[compared[-1][1]]])
+        return Improvement(value, 0 * value, 0 * value)
+
+    inside = Inside(compare, rows_per_epoch=8, most_rows=1000)
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=10**9, inside=inside)
+    for n in range(1, n_evaluations):
+        if stopping.check(2.0**n, np.array([10.0 - 0.2 * n]), coef_of(n)):
+            return n, compared
+    return None, compared
+
+
+def test_a_fit_ends_when_the_improvement_over_several_evaluations_is_small(monkeypatch):
+    monkeypatch.setattr(_stopping, "FEWEST_ROWS_COMPARED", 2)
+    improvements = {3: 1.0, 4: 0.05, 5: 0.5, 6: 0.05}
+    n, compared = run_inside(improvements, {4: 0.2, 6: 0.05})
+    assert n == 6
+    # a sixteenth of the rows since the last evaluation, and only if these show none, the largest sample
+    assert compared == [(1, 3, 2), (2, 4, 4), (2, 4, 1000), (3, 5, 8), (4, 6, 16), (4, 6, 1000)]
+
+
+def test_improvements_are_not_estimated_while_the_evaluation_rows_show_large_ones():
+    def compare(before, now, n_rows):
+        raise AssertionError
+
+    stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, inside=Inside(compare, 1000, 1000))
+    assert run(stopping, 1000 - 0.45 * np.arange(20)) is None
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "CSR"])
+def test_the_improvement_is_the_difference_of_the_losses(container):
+    """And the sag that of the quadratic function, an eighth of the mean square of what predictions have changed."""
+    rng = np.random.default_rng(0)
+    X, Y, weight = rng.normal(size=(3000, 4)), rng.normal(size=(3000, 2)), rng.uniform(0.5, 2, size=3000)
+    settings = settings_of(standardize=False, penalty="l2", alpha=0.1)
+    problem = set_up(data_of(container(X), Y, weight), settings)[2]
+    before, now = rng.normal(size=(2, 5, 2))
+    before[-1], now[-1] = 0, 0
+    improvement = problem.compare(before, now, 10**6)
+    change = problem.evaluate(before, problem.data.rows) - problem.evaluate(now, problem.data.rows)
+    np.testing.assert_allclose(improvement.value, change, rtol=1e-9)
+    squares = np.average((X @ (before - now)[:-1]) ** 2, axis=0, weights=weight)
+    squares += 0.1 * ((before - now) ** 2).sum(axis=0)
+    np.testing.assert_allclose(improvement.sag, squares / 8, rtol=1e-9)
+    np.testing.assert_array_equal(improvement.error, 0)
+    # of half of the rows, taken without replacement, half of the variance over their number
+    residuals = np.array([X @ point[:-1] - Y for point in (before, now)])
+    of_rows = weight[:, np.newaxis] * (residuals[0] ** 2 - residuals[1] ** 2) / 2
+    expected = of_rows.std(axis=0) / np.sqrt(3000) / weight.mean()
+    np.testing.assert_allclose(problem.compare(before, now, 1500).error, expected, rtol=0.5)
+
+
+def test_a_fit_of_many_rows_ends_in_time():
+    """The noise of 4096 rows is several times tol: by the rule for few rows these fits take 8.7 epochs."""
+    X, y = linear(0, n_rows=100_000, n_features=20)
+    for seed in range(2):
+        model = RMSpropRegressor(random_state=seed).fit(X, y)
+        assert model.evaluation_epochs_[-1] < 5
+        assert missed(model, X, y) < 1e-4
