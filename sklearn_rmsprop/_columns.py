@@ -91,7 +91,7 @@ class Columns:
         steps_per_epoch, columns = problem.steps_per_epoch, self._in_pass
         n_steps = min(
             settings.max_iter * steps_per_epoch - self.n_steps,
-            steps_to_next_evaluation(self.n_steps, steps_per_epoch, self._fewest_inside),
+            steps_to_next_evaluation(self.n_steps - int(self._state.forgotten), steps_per_epoch, self._fewest_inside),
         )
         factor = (self._rates * self._factors)[columns]
         self._state = problem.advance(

@@ -12,8 +12,8 @@ import numpy as np
 FEWEST_STEPS = 100
 
 # On large data the loss is evaluated inside epochs: after so many steps of at least so many rows in all, and then
-# whenever their number has grown by this share: the averaged iterate needs more steps in proportion to those done
-# before it can have improved much. The fewer rows in a step, the noisier it is, and the more steps it takes.
+# whenever their number has grown by this share: the averaged iterate needs more steps in proportion to those it counts
+# before it can have improved much (those since the start, or fewer after a reduction of the step size). The fewer rows in a step, the noisier it is, and the more steps it takes.
 FEWEST_STEPS_INSIDE, FEWEST_ROWS_INSIDE, GROWTH = 1000, 32_000, 0.2
 
 # An improvement inside an epoch is estimated on this share of the rows read since the last evaluation, but on at least
@@ -49,6 +49,11 @@ LONGEST_FIRST_STAGE = 0.3
 # multiplied by this times the share of the null loss that is left, if that is below 1, as in Polyak's step size, which
 # is proportional to the loss. With 2, steps keep their length down to half of the null loss (docs/kernel_notes.md).
 STEPS_PER_UNEXPLAINED = 2.0
+
+
+# With a kinked loss, an `Improvement` is compared with this share of the threshold. After a reduction of the step size
+# the averaged iterates of two evaluations differ by less than independent noise would make them.
+SHARE_OF_KINKED = 0.5
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,15 @@ def fewest_steps_inside(batch_size: int) -> int:
     return max(FEWEST_STEPS_INSIDE, math.ceil(FEWEST_ROWS_INSIDE / batch_size))
 
 
-def steps_to_next_evaluation(n_steps_done: int, steps_per_epoch: int, fewest_inside: float) -> int:
+def steps_to_next_evaluation(n_averaged: int, steps_per_epoch: int, fewest_inside: float) -> int:
     """After how many more steps to evaluate the loss: after an epoch, or several short ones, or inside a long one.
 
-    `fewest_inside`: how many at least to make inside an epoch; infinity: only its end counts.
+    `n_averaged`: steps that the average counts. `fewest_inside`: how many at least to make inside an epoch; infinity:
+    only its end counts.
     """
     if steps_per_epoch <= fewest_inside:
         return steps_per_epoch * math.ceil(FEWEST_STEPS / steps_per_epoch)
-    return min(max(int(fewest_inside), int(GROWTH * n_steps_done)), steps_per_epoch)
+    return min(max(int(fewest_inside), int(GROWTH * n_averaged)), steps_per_epoch)
 
 
 def count_evaluations(n_steps: int, steps_per_epoch: int, fewest_inside: float) -> int:
@@ -321,11 +327,11 @@ class Stopping:
             return False
         n_read = (now.epochs - past[-1].epochs) * inside.rows_per_epoch
         n_compared = min(max(int(SHARE_COMPARED * n_read), FEWEST_ROWS_COMPARED), inside.most_rows)
-        quiet = ~self._is_quiet
+        quiet, share = ~self._is_quiet, SHARE_OF_KINKED if self._n_reductions > 0 else 1.0
         for n_rows in (n_compared, inside.most_rows):
             if quiet.any():
                 improvement = inside.compare(before.coef, now.coef, n_rows)
-                quiet &= improvement.likely(now.epochs / before.epochs) < threshold
+                quiet &= improvement.likely(now.epochs / before.epochs) < share * threshold
         self._is_quiet |= quiet
         return bool(self._is_quiet.all())
 

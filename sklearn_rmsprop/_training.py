@@ -60,6 +60,11 @@ class Run:
     def n_steps_left(self) -> int:
         return self.settings.max_iter * self.problem.steps_per_epoch - self.n_steps
 
+    @property
+    def n_averaged(self) -> int:
+        """Steps that the average counts: fewer than were done if the step size has been reduced."""
+        return self.n_steps - int(self.state.forgotten)
+
     def go_on(self, n_steps: int, rate_factor: float | np.ndarray) -> None:
         """Do so many more steps, and evaluate the loss."""
         self.state = self.problem.advance(self.state, self.settings, n_steps, rate_factor)
@@ -127,12 +132,12 @@ def train(
     fewest_inside = fewest_inside_an_epoch(problem, settings)
     each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)
     monitor.start(
-        settings.max_iter if each_epoch else count_evaluations(run.n_steps_left, steps_per_epoch, fewest_inside),
+        settings.max_iter if each_epoch else most_evaluations(run, fewest_inside),
         lambda: problem.in_user_units(problem.null_loss(problem.evaluation_rows)),
     )
     while stopping.reason is None:
         rate_factor = stopping.rate_factor
-        n_steps = min(run.n_steps_left, steps_to_next_evaluation(run.n_steps, steps_per_epoch, fewest_inside))
+        n_steps = min(run.n_steps_left, steps_to_next_evaluation(run.n_averaged, steps_per_epoch, fewest_inside))
         end = run.n_steps + n_steps
         if each_epoch:
             watched = run if settings.tol is None else run.aside()
@@ -149,6 +154,17 @@ def train(
     if not run.state.is_finite():
         raise overflow(problem, run.state, run.history)
     return run.reached(), run.history, stopping.reason
+
+
+def most_evaluations(run: Run, fewest_inside: float) -> int:
+    """The largest number of evaluations, if none are made for a monitor only.
+
+    Evaluations are closer together after each reduction of the step size, and nobody knows how many there will be.
+    """
+    steps_per_epoch = run.problem.steps_per_epoch
+    if run.settings.objective.kind.kinked and steps_per_epoch > fewest_inside:
+        return math.ceil(run.n_steps_left / fewest_inside)
+    return count_evaluations(run.n_steps_left, steps_per_epoch, fewest_inside)
 
 
 def watch(run: Run, n_steps: int, rate_factor: float | np.ndarray, monitor: Monitor) -> bool:

@@ -94,3 +94,15 @@ def test_many_targets_take_about_as_many_epochs_as_the_slowest_of_them():
         difference = oracles.objective(X, y, coef, intercept, **loss)
         difference -= oracles.objective(X, y, model.coef_, model.intercept_, **loss)
         assert difference < 1e-4 * oracles.null(y, **loss)
+
+
+def test_of_many_rows_stages_take_parts_of_epochs():
+    """Evaluations follow the steps that the average counts, which a reduction lowers: else each stage takes 5 epochs."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60_000, 4))
+    y = X @ [1.0, -2.0, 3.0, 0.5] + rng.normal(size=60_000)
+    model = RMSpropRegressor("absolute_error", random_state=0).fit(X, y)
+    epochs = np.array(model.evaluation_epochs_)
+    assert (np.diff(epochs) < 1).all()
+    assert epochs[-1] < 20
+    assert np.abs(model.coef_ - [1.0, -2.0, 3.0, 0.5]).max() < 0.02
