@@ -111,30 +111,30 @@ class Problem:
 
     def evaluate(self, coef: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The objective at this point on these rows, per target, in the kernel's units."""
-        return self.loss.of_model(self.rows, coef, rows) + self.penalty(coef)
-
-    def penalty(self, coef: np.ndarray) -> np.ndarray | float:
-        """The penalty at this point, per target, in the kernel's units."""
+        loss = self.loss.of_model(self.rows, coef, rows)
         if not self.objective.is_penalized:
-            return 0.0
+            return loss
         penalty = self.objective.penalty(self.coordinates.expand(coef)[:-1], self.coordinates.y_unit)
-        return penalty + self.penalty_elsewhere
+        return loss + penalty + self.penalty_elsewhere
 
     def compare(self, before: np.ndarray, now: np.ndarray, n_rows: int) -> Improvement:
         """The improvement from one point to another on about `n_rows` rows."""
         rows = sample_evenly(self.data.rows, n_rows)
+        at_before, at_now, half_way = (self.evaluate(coef, rows) for coef in (before, now, (before + now) / 2))
+        sag = np.maximum((at_before + at_now) / 2 - half_way, 0)
+        return Improvement(at_before - at_now, sag, lambda: self.error_of_improvement(before, now, rows))
+
+    def error_of_improvement(self, before: np.ndarray, now: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The standard error of the improvement on these rows, which are a sample of all."""
         part_of = np.arange(len(rows)) // NEIGHBOURS % N_PARTS
         parts = [rows[part_of == k] for k in range(N_PARTS)]
         share = np.array([mean_weight(self.weight, part) * len(part) for part in parts])
         share /= share.sum()
-        points = before, now
-        of_parts = [np.array([self.loss.of_model(self.rows, coef, part) for part in parts]) for coef in points]
-        change = of_parts[0] - of_parts[1]
+        at_before, at_now = (np.array([self.evaluate(coef, part) for part in parts]) for coef in (before, now))
+        change = at_before - at_now
         # all rows together have no error
         square = share**2 @ (change - share @ change) ** 2 * (1 - len(rows) / len(self.data.rows))
-        at_before, at_now = (share @ of_parts[k] + self.penalty(points[k]) for k in range(2))
-        sag = (at_before + at_now) / 2 - self.evaluate((before + now) / 2, rows)
-        return Improvement(at_before - at_now, np.sqrt(square * N_PARTS / (N_PARTS - 1)), np.maximum(sag, 0))
+        return np.sqrt(square * N_PARTS / (N_PARTS - 1))
 
     def in_user_units(self, losses: np.ndarray) -> float:
         """Losses per target in the kernel's units as one number in the user's: the mean over targets."""

@@ -62,16 +62,18 @@ class Improvement:
 
     Attributes
     ----------
-    value, error : (n_targets,)
-        The mean over the rows, and its standard error.
+    value : (n_targets,)
+        The mean over the rows.
     sag : (n_targets,)
         How far the loss half-way between the points lies below the mean of the losses at the points. It is not
         negative, because losses are convex, and hardly depends on the sample: the errors of the targets cancel.
+    error : callable
+        Returns the standard error of the value, (n_targets,). It is seldom needed, and takes most of the time.
     """
 
     value: np.ndarray
-    error: np.ndarray
     sag: np.ndarray
+    error: Callable[[], np.ndarray]
 
     def likely(self, growth: float) -> np.ndarray:
         """The largest improvement that is likely, where the steps have grown by the factor `growth` in between.
@@ -84,7 +86,9 @@ class Improvement:
         than its standard error, it counts.
         """
         excess_before = 4 * self.sag * growth / (growth + 1)
-        return np.maximum(excess_before, self.value - self.error)
+        if (self.value <= excess_before).all():
+            return excess_before
+        return np.maximum(excess_before, self.value - self.error())
 
 
 class Compare(Protocol):
