@@ -13,7 +13,8 @@ FEWEST_STEPS = 100
 
 # On large data the loss is evaluated inside epochs: after so many steps of at least so many rows in all, and then
 # whenever their number has grown by this share: the averaged iterate needs more steps in proportion to those it counts
-# before it can have improved much (those since the start, or fewer after a reduction of the step size). The fewer rows in a step, the noisier it is, and the more steps it takes.
+# before it can have improved much. (It counts those since the start, or fewer after a reduction of the step size.) The
+# fewer rows in a step, the noisier it is, and the more steps it takes.
 FEWEST_STEPS_INSIDE, FEWEST_ROWS_INSIDE, GROWTH = 1000, 32_000, 0.2
 
 # An improvement inside an epoch is estimated on this share of the rows read since the last evaluation, but on at least

@@ -97,7 +97,7 @@ def test_many_targets_take_about_as_many_epochs_as_the_slowest_of_them():
 
 
 def test_of_many_rows_stages_take_parts_of_epochs():
-    """Evaluations follow the steps that the average counts, which a reduction lowers: else each stage takes 5 epochs."""
+    """Evaluations follow the number of steps in the average, which a reduction lowers: else a stage takes 5 epochs."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60_000, 4))
     y = X @ [1.0, -2.0, 3.0, 0.5] + rng.normal(size=60_000)
