@@ -74,11 +74,6 @@ class Columns:
         self.intercept = np.full(n, np.nan, self._state.coef.dtype)
         self.n_iter, self.converged, self.ended = np.zeros(n, int), np.zeros(n, bool), np.zeros(n, bool)
 
-    @property
-    def batch_size(self) -> int:
-        """Rows drawn for a batch."""
-        return self._problem.batches.size
-
     def run(self) -> "Columns":
         """Run until all columns have ended."""
         while not self.ended.all():

@@ -16,6 +16,7 @@ from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import REALS, TrainingData, checked_start, validate_training
 from sklearn_rmsprop._diagnosis import (
     arbitrary_spread,
+    distant_columns,
     learned_by_heart,
     useless_delta,
     useless_delta_of_stream,
@@ -436,7 +437,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             as many columns as rows, there is no penalty or `early_stopping`, and the model has fitted much of the
             noise. If `delta` does not suit `y`: so large that nearly no error has a cost and the model has learned
             little; with "huber" also so large that outliers have their full weight, or so small that it is the absolute
-            error.
+            error. If there is no intercept, and a column lies more than 20 standard deviations from zero in sparse
+            data, or 10,000 in dense data.
 
         Examples
         --------
@@ -611,7 +613,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         """
         coef = self.coef_.reshape(data.y.shape[1], -1).T
         model = settings.objective, coef, np.atleast_1d(self.intercept_)
-        problems = [useless_delta(data, *model)]
+        problems = [useless_delta(data, *model), distant_columns(data, settings)]
         if not self.early_stopping:
             problems.append(learned_by_heart(data, *model, n_rows=n_rows))
         spread = arbitrary_spread(data, coef, n_rows=n_rows)

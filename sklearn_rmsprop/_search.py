@@ -23,7 +23,7 @@ from sklearn_rmsprop._compat import (
     with_callbacks,
 )
 from sklearn_rmsprop._data import REALS, TrainingData, validate_training
-from sklearn_rmsprop._diagnosis import useless_delta
+from sklearn_rmsprop._diagnosis import distant_columns, useless_delta
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._folds import Fold, FoldResult, Pass, Scorer, run_in_lockstep, split_rows, train_fold
 from sklearn_rmsprop._grid import alpha_grid, checked_alphas, combinations, values_of
@@ -333,7 +333,8 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
 
         UserWarning
             If the best alpha is the smallest of those tried (or the largest of a list), and scores rise towards it.
-            If `delta` does not suit `y`, as in :meth:`RMSpropRegressor.fit`.
+            If `delta` does not suit `y`, or columns lie too far from zero for a fit without an intercept, as in
+            :meth:`RMSpropRegressor.fit`.
         """
         with self._unchanged_on_failure():
             problems = self._fit(X, y, sample_weight, groups)
@@ -401,7 +402,7 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         (path,) = monitor.follow("all rows", (task.run() for task in [path]), 1)
         self._set_fitted_path(grid, alphas, results, kept, path)
         monitor.finish()
-        return self._problems(data, settings[self.best_index_].objective, results, kept, path)
+        return self._problems(data, settings[self.best_index_], results, kept, path)
 
     def _validated(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> TrainingData:
         """The data, which must have one target: the columns of a pass are settings."""
@@ -478,7 +479,7 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         self.n_iter_ = int(n_iter[chosen])
 
     def _problems(
-        self, data: TrainingData, objective: Objective, results: list[FoldResult], kept: np.ndarray, path: Pass
+        self, data: TrainingData, settings: Settings, results: list[FoldResult], kept: np.ndarray, path: Pass
     ) -> list[tuple[str, type[Warning]]]:
         """What `fit` should warn of, and the categories of the warnings."""
         problems: list[tuple[str, type[Warning]]] = []
@@ -508,5 +509,6 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
                 "settings, whose mean score is NaN. Scale X and y, or leave out the largest learning rates."
             )
             problems.append((text, FitFailedWarning))
-        tube = useless_delta(data, objective, self.coef_[:, np.newaxis], np.atleast_1d(self.intercept_))
-        return problems if tube is None else [*problems, (tube, UserWarning)]
+        tube = useless_delta(data, settings.objective, self.coef_[:, np.newaxis], np.atleast_1d(self.intercept_))
+        found = [text for text in (tube, distant_columns(data, settings)) if text is not None]
+        return problems + [(text, UserWarning) for text in found]

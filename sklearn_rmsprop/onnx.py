@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 
 from sklearn_rmsprop._regressor import RMSpropRegressor
+from sklearn_rmsprop._search import RMSpropRegressorCV
 
 __all__ = ["register_converter"]
 
 
 def register_converter() -> None:
-    """Let `skl2onnx` convert `RMSpropRegressor`, alone or in a pipeline. Once in a process is enough.
+    """Let `skl2onnx` convert `RMSpropRegressor` and `RMSpropRegressorCV`, alone or in a pipeline.
+
+    Once in a process is enough.
 
     Needs skl2onnx: ``pip install "sklearn-rmsprop[onnx]"``. The converted model takes float32, float64, int64 or
     Boolean rows. It computes as `predict` does, in float64 unless both the rows and the coefficients are float32, and
@@ -37,9 +40,10 @@ def register_converter() -> None:
             'Conversion to ONNX needs skl2onnx. Install it with: pip install "sklearn-rmsprop[onnx]"'
         ) from error
 
-    update_registered_converter(
-        RMSpropRegressor, "SklearnRMSpropRegressor", calculate_linear_regressor_output_shapes, _convert
-    )
+    for estimator in (RMSpropRegressor, RMSpropRegressorCV):
+        update_registered_converter(
+            estimator, f"Sklearn{estimator.__name__}", calculate_linear_regressor_output_shapes, _convert
+        )
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:

@@ -9,7 +9,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_rmsprop import RMSpropRegressor
+from sklearn_rmsprop import RMSpropRegressor, RMSpropRegressorCV
 from sklearn_rmsprop.onnx import register_converter
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -55,6 +55,11 @@ def test_onnx_takes_whole_numbers_and_booleans(run, dtype):
     rows = RNG.integers(0, 2, size=(200, 4)).astype(dtype)
     model = RMSpropRegressor(random_state=0).fit(rows, rows @ [1.0, 2.0, 3.0, 4.0])
     np.testing.assert_allclose(run(model, rows)[:, 0], model.predict(rows), rtol=1e-5, atol=1e-5)
+
+
+def test_onnx_predicts_what_a_search_does(run):
+    model = RMSpropRegressorCV(alphas=[0.1], cv=2, random_state=0).fit(X, Y[:, 0])
+    np.testing.assert_allclose(run(model, X)[:, 0], model.predict(X), rtol=1e-6)
 
 
 def test_onnx_takes_tables_of_columns_of_different_types():

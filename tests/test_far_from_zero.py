@@ -197,3 +197,15 @@ def test_streams_of_sparse_rows_far_from_zero(n_more, first):
     dense = excess_of_stream(lambda i: np.asarray)
     mixed = excess_of_stream(lambda i: first if i == 0 or i % 7 == 3 else sparse.csr_matrix, n_more)
     assert mixed < dense + EXCESS / 2
+
+
+@pytest.mark.parametrize(("container", "distance"), [(sparse.csr_matrix, 100.0), (np.asarray, 1e5)])
+def test_without_an_intercept_columns_far_from_zero_are_told(container, distance):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.eye(5)[rng.integers(0, 5, 400)], rng.normal(size=400) + distance])
+    y = X @ rng.normal(size=6)
+    model = RMSpropRegressor(fit_intercept=False, max_iter=5, tol=None, random_state=0)
+    with pytest.warns(UserWarning, match=r"Column 5 of X lies .* standard deviations from zero.*fit_intercept=True"):
+        model.fit(container(X), y)
+    model.fit(container(X - [0, 0, 0, 0, 0, distance]), y)  # no warning
+    model.set_params(fit_intercept=True).fit(container(X), y)

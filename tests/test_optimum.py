@@ -80,7 +80,7 @@ TEXT_LIKE = {
 CASES = [case for case in CASES if case[0] != "text-like" or case[1:] in TEXT_LIKE]
 
 
-@pytest.mark.filterwarnings("ignore:The model is overfitted: X has 400 columns")
+@pytest.mark.filterwarnings("ignore:The model is overfitted")
 @pytest.mark.parametrize(("data", "loss", "penalty"), CASES)
 def test_defaults_reach_the_minimum(data, loss, penalty):
     assert missed(data, objective(data, loss, penalty)) <= MISSED
