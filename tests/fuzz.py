@@ -303,7 +303,7 @@ def call(model, method, data, *, check):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "X has more columns|delta=")
+        warnings.filterwarnings("ignore", "X has more columns|delta=|Column .* of X lies")
         try:
             getattr(model, method)(X, y, sample_weight=weight)
             results = [model.coef_, model.intercept_, np.array(model.loss_curve_), predict(model, X)]
