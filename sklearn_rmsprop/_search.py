@@ -247,13 +247,13 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         max_iter: int = 1000,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 5,
-        standardize: bool = True,
-        whiten: bool | Literal["auto"] = "auto",
-        delta: float = 1.0,
-        quantile: float = 0.5,
-        fit_intercept: bool = True,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
+        standardize: bool = True,
+        whiten: bool | Literal["auto"] = "auto",
+        fit_intercept: bool = True,
+        delta: float = 1.0,
+        quantile: float = 0.5,
         verbose: int = 0,
     ):
         self.loss = loss
@@ -278,13 +278,13 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.standardize = standardize
-        self.whiten = whiten
-        self.delta = delta
-        self.quantile = quantile
-        self.fit_intercept = fit_intercept
         self.shuffle = shuffle
         self.random_state = random_state
+        self.standardize = standardize
+        self.whiten = whiten
+        self.fit_intercept = fit_intercept
+        self.delta = delta
+        self.quantile = quantile
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
