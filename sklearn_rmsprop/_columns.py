@@ -3,8 +3,9 @@
 The settings share the target, the rows, their order and their coordinates. They differ in penalty and learning rate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from sklearn_rmsprop import _engine as engine
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._settings import Settings
-from sklearn_rmsprop._stopping import Stopping, steps_to_next_evaluation
+from sklearn_rmsprop._stopping import Improvement, Stopping, steps_to_next_evaluation
 from sklearn_rmsprop._training import fewest_inside_an_epoch, inside_of, more_rows_of, stopping_rule
 
 # Columns that have ended are taken out when they are at least this share of those in the pass: to take some out, those
@@ -66,7 +67,9 @@ class Columns:
         if not callable(first.rule.schedule):
             self._rates = np.array([s.rule.learning_rate for s in settings]) / first.rule.learning_rate
         self._factors = np.ones(n)
-        self._stoppings = stopping_rules(self._problem, self._settings)
+        self._past: list[np.ndarray] = []  # coordinates at the last evaluations, as many as stopping rules look back
+        self._improvement: Callable[[int], Improvement] | None = None
+        self._stoppings = stopping_rules(self._problem, self._settings, self._compare)
         self._fewest_inside = fewest_inside_an_epoch(self._problem, self._settings)
         self._in_pass = np.arange(n)
         self.n_steps = self.n_evaluations = 0
@@ -98,6 +101,9 @@ class Columns:
         losses = problem.evaluate(coef, problem.evaluation_rows)
         epochs = self.n_steps / steps_per_epoch
         self._record(epochs)
+        if len(self._past) == settings.n_iter_no_change:
+            self._improvement = improvement_of(problem, self._past[0], coef)
+        self._past = [*self._past, coef][-settings.n_iter_no_change :]
         reduced_to = 1.0
         for stopping, theirs in self._stoppings:
             if stopping.reason is not None or self.ended[theirs].all():
@@ -121,6 +127,11 @@ class Columns:
         self.ended[columns] = True
         self._take_out()
 
+    def _compare(self, column: int, before: np.ndarray, now: np.ndarray, n_rows: int) -> Improvement:
+        """The improvement of a column, as its stopping rule asks for it: measured for all columns at once."""
+        assert self._improvement is not None
+        return self._improvement(n_rows).of_target(int(np.searchsorted(self._in_pass, column)))
+
     def _record(self, epochs: float) -> None:
         """Set the coefficients of the columns that have not ended."""
         places = np.flatnonzero(~self.ended[self._in_pass])
@@ -141,6 +152,7 @@ class Columns:
             places = np.flatnonzero(stays)
             self._problem, self._state = self._problem.of_targets(places), self._state.of_targets(places)
             self._in_pass = self._in_pass[places]
+            self._past = [np.ascontiguousarray(coef[:, places]) for coef in self._past]
             if self._settings.objective.kind.kinked:
                 ((stopping, _),) = self._stoppings
                 inside = inside_of(self._problem, self._settings)
@@ -148,8 +160,24 @@ class Columns:
                 self._stoppings = [(stopping, self._in_pass)]
 
 
-def stopping_rules(problem: Problem, settings: Settings) -> list[tuple[Stopping, np.ndarray]]:
-    """Stopping rules, each with the numbers of the columns that it is for."""
+def improvement_of(problem: Problem, before: np.ndarray, now: np.ndarray) -> Callable[[int], Improvement]:
+    """The function from a number of rows to the improvement of all columns, which is measured once."""
+
+    @cache
+    def measured(n_rows: int) -> Improvement:
+        improvement = problem.compare(before, now, n_rows)
+        return replace(improvement, error=cache(improvement.error))
+
+    return measured
+
+
+def stopping_rules(
+    problem: Problem, settings: Settings, compare: Callable[..., Improvement]
+) -> list[tuple[Stopping, np.ndarray]]:
+    """Stopping rules, each with the numbers of the columns that it is for.
+
+    `compare`: from the number of a column, and the arguments of `Inside.compare`, to its improvement.
+    """
     n = len(problem.coordinates.y_unit)
     if settings.objective.kind.kinked:
         return [(stopping_rule(problem, settings, None), np.arange(n))]
@@ -158,5 +186,9 @@ def stopping_rules(problem: Problem, settings: Settings) -> list[tuple[Stopping,
     for k in range(n):
         column = np.array([k])
         of_column = replace(alone, objective=problem.objective.of_targets(column))
-        rules.append((stopping_rule(of_column, settings, None), column))
+        rule, inside = stopping_rule(of_column, settings, None), inside_of(of_column, settings)
+        if inside is not None:
+            together = replace(inside, compare=partial(compare, k))
+            rule.go_on_with(np.array([0]), more_rows_of(of_column), together)
+        rules.append((rule, column))
     return rules

@@ -76,6 +76,11 @@ class Improvement:
     sag: np.ndarray
     error: Callable[[], np.ndarray]
 
+    def of_target(self, k: int) -> "Improvement":
+        """The improvement of one target."""
+        target = [k]
+        return Improvement(self.value[target], self.sag[target], lambda: self.error()[target])
+
     def likely(self, growth: float) -> np.ndarray:
         """The largest improvement that is likely, where the steps have grown by the factor `growth` in between.
 

@@ -86,6 +86,22 @@ def test_scores_and_path_are_those_of_separate_fits(name, container):
     np.testing.assert_allclose(search.intercept_path_[-1], alone.intercept_, rtol=1e-8, atol=1e-8)
 
 
+def test_settings_end_where_separate_fits_do_inside_epochs():
+    """There improvements are measured for all settings at once."""
+    X, y = problem(72_000, 3)
+    cv = KFold(2)  # 36,000 rows to train on: the loss is evaluated inside epochs from 32,000 on
+    search = RMSpropRegressorCV(alphas=[3.0, 0.03, 1e-4], cv=cv, whiten=False, random_state=0).fit(X, y)
+    separate = GridSearchCV(
+        RMSpropRegressor(penalty="l2", whiten=False, random_state=0), {"alpha": search.alphas_}, cv=cv
+    )
+    separate.fit(X, y)
+    np.testing.assert_allclose(
+        search.cv_results_["mean_test_score"], separate.cv_results_["mean_test_score"], rtol=1e-9
+    )
+    assert search.n_iter_ == separate.best_estimator_.n_iter_
+    assert 0 < separate.best_estimator_.evaluation_epochs_[0] < 1
+
+
 def test_results_have_the_keys_of_a_grid_search():
     X, y = problem()
     search = RMSpropRegressorCV(**SMALL).fit(X, y)
