@@ -46,8 +46,8 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
     Minimises the objective of :class:`RMSpropRegressor` for each setting: each combination of `alphas`, `l1_ratio`,
     `learning_rate` and `decay_rate`. The settings are trained together: each row is read once for all of them, and
     folds are selections of the rows of `X`, which is not copied. One more pass over all rows gives the coefficients of
-    every setting, so that there is no refit. This takes a few times as long as one fit, instead of the number of
-    settings times the number of folds.
+    every setting, so that there is no refit. On dense data this takes a half to a fifth of the time of `GridSearchCV`;
+    on sparse data with very many columns, `discard` saves more.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
     discard : bool, default=False
         Stop training a setting once it is far behind in each fold: when its loss on the test rows exceeds that of the
         fold's best setting by three standard errors of the (paired) difference. Several times as fast on sparse data
-        with many columns, and there only. The coefficients of discarded settings are missing from `coef_path_`.
+        with many columns. The coefficients of discarded settings are missing from `coef_path_`.
 
     n_jobs : int or None, default=None
         How many folds to train at a time, in threads. None: one, unless a joblib context says otherwise.
