@@ -94,14 +94,14 @@ plt.show()
 # The next figure shows the two coefficients: the last iterate after each of 200 epochs with a constant step size, and
 # the average of the same run. The right panel enlarges the small square in the middle of the left one.
 
-hovering = path(200, 0, average=False, schedule="constant")
+oscillating = path(200, 0, average=False, schedule="constant")
 settling = path(200, 0, average=True, schedule="constant")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 center = np.array([exact.coef_[0], exact.intercept_])
 for ax, spread in ((left, np.array([1600, 800])), (right, np.array([30, 15]))):
     ax.plot(
-        *hovering.T,
+        *oscillating.T,
         "o",
         color=ORANGE,
         alpha=0.5,
