@@ -36,14 +36,9 @@ def results_of_search(grid: list[dict[str, Any]], results: list[FoldResult], dis
     mean = found["mean_test_score"] = scores.mean(axis=0)
     found["std_test_score"] = scores.std(axis=0)
     # lowest those without a score, then those discarded; as in GridSearchCV, equal scores share the best of their ranks
-    order = np.lexsort((np.nan_to_num(mean, nan=-np.inf), ~discarded, np.isfinite(mean)))
-    level = np.empty(n)
-    level[order] = np.arange(n)
-    for group in (discarded, ~discarded):
-        for value in np.unique(mean[group & np.isfinite(mean)]):
-            same = group & (mean == value)
-            level[same] = level[same].max()
-    level[~np.isfinite(mean)] = -1
+    has_score = np.isfinite(mean)
+    keys = np.column_stack([has_score, has_score & ~discarded, np.where(has_score, mean, 0)])
+    level = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
     found["rank_test_score"] = rankdata(-level, method="min").astype(np.int32)
     found["discarded"] = discarded
     return found
@@ -87,7 +82,7 @@ def beyond_the_grid(cv_results: Mapping[str, Any], best: int, *, is_null: bool) 
     """
     path = np.flatnonzero(on_path_of(cv_results, best))
     alphas = cv_results["param_alpha"].data[path]
-    if len(np.unique(alphas)) < 2 or alphas[alphas.argmin()] == 0:
+    if len(np.unique(alphas)) < 2 or alphas.min() == 0:
         return None
     order = path[np.argsort(alphas)]
     if best not in (order[0], order[-1]):

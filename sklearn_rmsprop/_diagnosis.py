@@ -11,6 +11,7 @@ from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import (
+    Weight,
     location,
     mean_weight,
     median_distance,
@@ -66,8 +67,7 @@ def distant_columns(data: TrainingData, settings: Settings) -> str | None:
     if settings.fit_intercept or not settings.standardize or X.shape[1] == 1:
         return None
     rows = sample_evenly(data.rows, MOST_ROWS)
-    relative = data.weight / mean_weight(data.weight, rows) if isinstance(data.weight, np.ndarray) else None
-    mean, sd = sparse_moments(X, rows, relative) if sparse.issparse(X) else moments_of(X, rows, relative)
+    mean, sd = weighted_moments(X, rows, data.weight)
     distance = np.divide(np.abs(mean), sd, out=np.zeros(X.shape[1]), where=sd > VARIES * np.abs(mean))
     column = int(np.argmax(distance))
     if distance[column] <= (MOST_DISTANT_SPARSE if sparse.issparse(X) else MOST_DISTANT):
@@ -96,14 +96,17 @@ def prediction_spread(data: TrainingData, coef: np.ndarray) -> np.ndarray:
     The sum over the columns of the squared coefficient times the variance, over the variance of the target. `coef` has
     the shape (n_features, n_targets).
     """
-    X: Any = data.X
-    y, weight, rows = data.y, data.weight, data.rows
-    relative = weight / mean_weight(weight, rows) if isinstance(weight, np.ndarray) else None
-    x_sd = sparse_moments(X, rows, relative)[1] if sparse.issparse(X) else moments_of(X, rows, relative)[1]
-    y_sd = moments_of(y, rows, relative)[1]
+    x_sd, y_sd = (weighted_moments(columns, data.rows, data.weight)[1] for columns in (data.X, data.y))
     with np.errstate(over="ignore"):
         relative_sd = np.divide(coef * x_sd[:, np.newaxis], y_sd, out=np.zeros(coef.shape), where=y_sd > 0)
         return (relative_sd**2).sum(axis=0)
+
+
+def weighted_moments(columns: Any, rows: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of dense or sparse columns over these rows."""
+    relative = weight / mean_weight(weight, rows) if isinstance(weight, np.ndarray) else None
+    moments = sparse_moments if sparse.issparse(columns) else moments_of
+    return moments(columns, rows, relative)
 
 
 def learned_by_heart(

@@ -153,15 +153,13 @@ class Fold:
         coef, intercept = self.training.each("coef"), self.training.each("intercept")
         predicted = predictions(X, coef, intercept)
         scores, finite = np.full(len(intercept), np.nan), np.flatnonzero(np.isfinite(intercept))
-        if scorer is None and len(finite) > 0:  # all at once, which takes a fraction of the time
+        if scorer is not None:
+            for k in finite:
+                model = ModelOfSetting.of(coef[:, k], intercept[k], X, predicted[:, k])
+                scores[k] = scorer(model, X, y, **parameters)
+        elif len(finite) > 0:  # all at once, which takes a fraction of the time
             of_each = np.broadcast_to(y[:, np.newaxis], (len(y), len(finite)))
             scores[finite] = r2_score(of_each, predicted[:, finite], multioutput="raw_values", **parameters)
-            return scores
-        if scorer is None:
-            return scores
-        for k in finite:
-            model = ModelOfSetting.of(coef[:, k], intercept[k], X, predicted[:, k])
-            scores[k] = scorer(model, X, y, **parameters)
         return scores
 
 

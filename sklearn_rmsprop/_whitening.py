@@ -73,11 +73,10 @@ def whitened(
     inverse_basis = (vectors * root).T * unit
     with np.errstate(over="ignore", invalid="ignore"):
         basis = vectors / root / unit[:, np.newaxis]
-        curvature_of_penalty = basis.T @ basis
-    if l2.max() > weakest and np.isfinite(curvature_of_penalty).all():
-        # in this basis the squares curve all directions alike, so it may be turned: to the axes of the penalty
-        _, turn = np.linalg.eigh(curvature_of_penalty)
-        basis, inverse_basis = basis @ turn, turn.T @ inverse_basis
+        if l2.max() > weakest and np.isfinite(curvature_of_penalty := basis.T @ basis).all():
+            # in this basis the squares curve all directions alike, so it may be turned: to the axes of the penalty
+            _, turn = np.linalg.eigh(curvature_of_penalty)
+            basis, inverse_basis = basis @ turn, turn.T @ inverse_basis
     if np.abs(basis).max() > np.finfo(dtype).max:  # of tiny columns: one unit each is all that they can have
         return coordinates
     # a prediction is the sum of so many terms as large as the elements of the basis, in units of the columns
