@@ -23,7 +23,7 @@ typedef struct {
     const void *mean;         /* real, one per feature and -1; padded like the coordinates */
     const void *inverse_unit; /* real, one per coordinate: 1 / unit of the feature; 0 for one that must not move */
     /* real, one per coordinate: inverse_unit times the factor of its target's step sizes. The same array as inverse_unit
-     * where no target has a factor of its own. Not read with one target. */
+     * where no target has a factor of its own. */
     const void *step_unit;
     /* real, one per coordinate: a smaller mean gradient is rounding and counts as zero. With all rows in the batch the
      * residuals of centred data cancel from the first step on, and RMSprop would turn the sign of their rounding error

@@ -122,7 +122,6 @@ static ALWAYS_INLINE void NAME(step_with)(const DenseModel *model, const Step *s
 {
     const NAME(Context) c = NAME(context_of)(model, step);
     const int has_moments = step->plan->momentum != 0 || step->plan->centered != 0;
-    const int own_rates = n_targets > 1 && model->step_unit != model->inverse_unit;
     NAME(complete_gradient)(model, n_targets, (REAL)(1 / step->scale));
     if (n_targets == 1)
         NAME(project_one)(model);
@@ -132,14 +131,14 @@ static ALWAYS_INLINE void NAME(step_with)(const DenseModel *model, const Step *s
         c.g[model->n_features * n_targets + k] = (REAL)model->residual_sum[k];
     memset(model->gradient, 0, (size_t)model->n_padded * sizeof(REAL));
     memset(model->residual_sum, 0, (size_t)n_targets * sizeof(double));
-    if (has_moments || own_rates) {
+    if (has_moments) {
 #pragma omp simd
         for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            NAME(update)(c, j, c.g[j], 0, 1, own_rates);
+            NAME(update)(c, j, c.g[j], 0, 1);
     } else {
 #pragma omp simd
         for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            NAME(update)(c, j, c.g[j], 0, 0, 0);
+            NAME(update)(c, j, c.g[j], 0, 0);
     }
     NAME(refresh_with)(model, n_targets);
 }

@@ -135,8 +135,7 @@ MULTIVERSION static void NAME(backward_many)(const DenseModel *model, const uint
     add_rows(n, model->n_targets, residual, model->residual_sum);
 }
 
-static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const Step *step, int penalized, int has_moments,
-                                               int own_rates)
+static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const Step *step, int penalized, int has_moments)
 {
     const NAME(Context) c = NAME(context_of)(model, step);
     const ptrdiff_t n_targets = model->n_targets;
@@ -149,7 +148,7 @@ static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const St
     }
 #pragma omp simd
     for (ptrdiff_t j = 0; j < model->n_padded; j++)
-        NAME(update)(c, j, c.g[j], penalized, has_moments, own_rates);
+        NAME(update)(c, j, c.g[j], penalized, has_moments);
     memset(model->residual_sum, 0, (size_t)n_targets * sizeof(double));
     NAME(compute_shift)(model);
 }
@@ -157,16 +156,14 @@ static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const St
 MULTIVERSION static void NAME(step_many)(const DenseModel *model, const Step *step)
 {
     const int has_moments = step->plan->momentum != 0 || step->plan->centered != 0;
-    if (model->step_unit != model->inverse_unit) /* the rarer case: one version of it serves all */
-        NAME(step_many_with)(model, step, model->l1 != NULL, has_moments, 1);
-    else if (model->l1 != NULL && has_moments)
-        NAME(step_many_with)(model, step, 1, 1, 0);
+    if (model->l1 != NULL && has_moments)
+        NAME(step_many_with)(model, step, 1, 1);
     else if (model->l1 != NULL)
-        NAME(step_many_with)(model, step, 1, 0, 0);
+        NAME(step_many_with)(model, step, 1, 0);
     else if (has_moments)
-        NAME(step_many_with)(model, step, 0, 1, 0);
+        NAME(step_many_with)(model, step, 0, 1);
     else
-        NAME(step_many_with)(model, step, 0, 0, 0);
+        NAME(step_many_with)(model, step, 0, 0);
 }
 
 MULTIVERSION static void NAME(refresh_many)(const DenseModel *model) { NAME(compute_shift)(model); }

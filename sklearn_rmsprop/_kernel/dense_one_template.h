@@ -142,13 +142,13 @@ static ALWAYS_INLINE void NAME(step_one_with)(const DenseModel *model, const Ste
     double shift = 0;
     if (model->n_features == 1) {
         /* one after the other: to form a vector, the two gradients would have to go through memory first */
-        const REAL slope = NAME(update)(c, 0, c.g[0] - mean[0] * sum, penalized, has_moments, 0);
-        const REAL intercept = NAME(update)(c, 1, sum, penalized, has_moments, 0);
+        const REAL slope = NAME(update)(c, 0, c.g[0] - mean[0] * sum, penalized, has_moments);
+        const REAL intercept = NAME(update)(c, 1, sum, penalized, has_moments);
         shift = (double)mean[0] * slope - intercept;
     } else {
 #pragma omp simd reduction(+ : shift)
         for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            shift += (double)mean[j] * NAME(update)(c, j, c.g[j] - mean[j] * sum, penalized, has_moments, 0);
+            shift += (double)mean[j] * NAME(update)(c, j, c.g[j] - mean[j] * sum, penalized, has_moments);
     }
     model->shift[0] = shift;
     model->residual_sum[0] = 0;

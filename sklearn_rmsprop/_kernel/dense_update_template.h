@@ -45,9 +45,9 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
     };
 }
 
-/* Updates coordinate j with the batch's summed gradient; returns the new coefficient. Callers mostly pass constants for the last
- * three arguments, so that the compiler removes what is not needed: `penalized`, whether there is a penalty; `has_moments`,
- * whether there is momentum or `centered`; `own_rates`, whether step sizes differ between targets.
+/* Updates coordinate j with the batch's summed gradient; returns the new coefficient. Callers pass constants for the last two
+ * arguments, so that the compiler removes what is not needed, and vectorises the loop: `penalized`, whether there is a penalty;
+ * `has_moments`, whether there is momentum or `centered`.
  *
  * Both penalties act as proximal steps scaled by the same per-coordinate step size as the gradient:
  * L2 is implicit: the step is divided by 1 + h * l2 with h = rate / (sqrt(s) + epsilon), which minimises the penalty along with
@@ -57,12 +57,11 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
  * noise of the gradients only like its root. Soft-thresholding each step on its
  * own was tried: most coefficients that belong at zero then oscillated around it for ever.
  * docs/algorithm.md ("Penalties") explains both. */
-static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL gradient, int penalized, int has_moments,
-                                       int own_rates)
+static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL gradient, int penalized, int has_moments)
 {
     /* The next batch waits for the operations between the gradient and the coefficient. Hence the parentheses below, and the
      * clamp of the variance only where it can be negative. */
-    const REAL rate = c.rate * (own_rates ? c.step_unit : c.inverse_unit)[j];
+    const REAL rate = c.rate * c.step_unit[j];
     const REAL mean = gradient * (c.scale * c.inverse_unit[j]);
     const REAL w = c.w[j];
     REAL g = ABS(mean) < c.floor[j] ? 0 : mean, slope = g;
