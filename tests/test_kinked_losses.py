@@ -88,8 +88,8 @@ def test_many_targets_take_about_as_many_epochs_as_the_slowest_of_them():
     loss = {"loss": "quantile", "quantile": 0.9}
     together, _ = fit(X, Y, **loss)
     alone = [fit(X, y, **loss)[0] for y in Y.T]
-    # each stage lasts until the slowest target has ceased to improve
-    assert together.n_iter_ <= 1.5 * max(model.n_iter_ for model in alone)
+    # each stage but the last ends when most targets have ceased to improve
+    assert together.n_iter_ <= 1.25 * max(model.n_iter_ for model in alone)
     for y, coef, intercept, model in zip(Y.T, together.coef_, together.intercept_, alone, strict=True):
         difference = oracles.objective(X, y, coef, intercept, **loss)
         difference -= oracles.objective(X, y, model.coef_, model.intercept_, **loss)

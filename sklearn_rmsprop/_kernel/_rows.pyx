@@ -68,8 +68,10 @@ cdef class Rows:
         none = np.empty(0, np.uint32)
         self.certain = none if certain is None or len(certain) == 0 else checked_rows(certain, self.n_rows)
         self.order = Order(selected, n_bytes, shuffle)
-        # The cache also holds the rows that pass through it: targets of half its size are worth requesting early.
-        self._fetches_targets = 2 * y.nbytes > CACHED_BYTES
+        # The cache also holds the rows that pass through it: targets of half its size are worth requesting early, and
+        # several targets always (a single column that is broadcast to several is one).
+        has_several = self.y.column_stride > 0 and self.n_targets > 1
+        self._fetches_targets = has_several or 2 * y.nbytes > CACHED_BYTES
         self._owners = (X, y, weight)
 
     @property

@@ -13,7 +13,7 @@
  * batches (docs/kernel_notes.md). */
 enum { CHUNK = 32 };
 
-/* How many rows ahead targets are prefetched: one default batch. */
+/* How many rows ahead targets are prefetched, the first and the last of a row: one default batch. */
 enum { TARGETS_AHEAD = 32 };
 
 /* The targets: number (row, k) is at data[row * row_stride + k * column_stride]. column_stride is 1, or 0 where all columns of
@@ -34,8 +34,13 @@ static inline void gather(const uint32_t *restrict rows, ptrdiff_t n, ptrdiff_t 
         for (ptrdiff_t i = 0; i < n; i++)
             weight_chunk[i] = weight[rows[i]];
     const ptrdiff_t n_fetched = n + TARGETS_AHEAD < n_ahead ? n + TARGETS_AHEAD : n_ahead;
-    for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++)
-        PREFETCH(data + (ptrdiff_t)rows[i] * y.row_stride);
+    const ptrdiff_t last = y.column_stride * (n_targets - 1);
+    for (ptrdiff_t i = TARGETS_AHEAD; i < n_fetched; i++) {
+        const double *of_row = data + (ptrdiff_t)rows[i] * y.row_stride;
+        PREFETCH(of_row);
+        if (last > 0)
+            PREFETCH(of_row + last);
+    }
     if (n_targets == 1 && y.row_stride == 1) {
         UNROLL(4) for (ptrdiff_t i = 0; i < n; i++)
             y_chunk[i] = data[rows[i]];
