@@ -19,7 +19,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows, sample_evenly
 from sklearn_rmsprop._training import train
-from sklearn_rmsprop._whitening import whitened
+from sklearn_rmsprop._whitening import may_be_correlated, whitened
 
 # The basis of whitened coordinates needs at least so many rows for each column (in `fit`, with "auto"): with fewer than
 # two, the smallest eigenvalues of the correlation are far too small, whatever the columns are.
@@ -37,6 +37,7 @@ def measure(
     n_target_values: int | None = None,
     count_entries: bool = False,
     column_rows: np.ndarray | None = None,
+    with_correlation: bool | None = None,
 ) -> Statistics:
     """The statistics of the rows that their coordinates are made of; those of several blocks can be merged.
 
@@ -50,6 +51,8 @@ def measure(
         Whether to count the rows in which a column of sparse rows has an entry: `visit_probability` needs it.
     column_rows : (n,) uint32 or None
         Rows for the statistics of the columns of a dense X; None takes all.
+    with_correlation : bool or None
+        Whether to measure the correlation of the columns; None: if the coordinates may be whitened.
     """
     return measure_rows(
         data.X if settings.standardize or count_entries else None,
@@ -57,7 +60,7 @@ def measure(
         data.weight,
         data.rows,
         target_values=settings.objective.target_quantile is not None,
-        with_correlation=settings.may_whiten(data),
+        with_correlation=settings.may_whiten(data) if with_correlation is None else with_correlation,
         n_values=n_target_values,
         count_entries=count_entries,
         column_rows=column_rows,
@@ -73,9 +76,12 @@ def survey(data: TrainingData, settings: Settings) -> tuple[Coordinates, np.ndar
     nonzero that seldom is, or is far larger than in the sample. (The norms of all rows are needed in any case.)
     """
     dense = not sparse.issparse(data.X)
+    correlated = settings.may_whiten(data)
+    if correlated and settings.whiten == "auto":
+        correlated = may_be_correlated(data, centred=settings.fit_intercept)
     if dense and settings.standardize and settings.batch_size == "auto" and len(data.rows) >= MANY_ROWS:
         sample = data.of_selected(sample_evenly(data.rows, SAMPLED_ROWS))
-        statistics = measure(data, settings, column_rows=sample.rows)
+        statistics = measure(data, settings, column_rows=sample.rows, with_correlation=correlated)
         if varying_columns(statistics).all():
             coordinates = coordinates_of(statistics, data, settings)
             with_target = not settings.objective.kind.robust
@@ -85,7 +91,7 @@ def survey(data: TrainingData, settings: Settings) -> tuple[Coordinates, np.ndar
                     break
             else:
                 return coordinates, data.rows[:0]
-    return coordinates_of(measure(data, settings), data, settings), None
+    return coordinates_of(measure(data, settings, with_correlation=correlated), data, settings), None
 
 
 def coordinates_of(statistics: Statistics, data: TrainingData, settings: Settings) -> Coordinates:

@@ -155,7 +155,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         Work in coordinates in which the columns are uncorrelated (the eigenbasis of their correlation, measured on a
         sample of the rows). Correlated columns make a narrow valley, in which steps along the axes make little
         progress. Whitening takes `4 n_features^2` operations per batch. "auto" whitens if it is worth this cost: dense
-        `X` of up to 256 columns and at least three times as many rows, no L1 penalty, `standardize`, and a condition
+        `X` of up to 512 columns and at least three times as many rows, no L1 penalty, `standardize`, and a condition
         number of the correlation matrix above 200. It changes the path, not the solution. `partial_fit` computes the
         basis once it has had three rows for each column.
 

@@ -224,6 +224,47 @@ def test_a_model_stored_on_another_processor_goes_on(monkeypatch):
     np.testing.assert_array_equal(loaded.partial_fit(X, y).coef_, model.partial_fit(X, y).coef_)
 
 
+def test_hundreds_of_polynomial_features():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(3000, 10))
+    X = PolynomialFeatures(3, include_bias=False).fit_transform(x)  # 285 columns
+    y = np.sin(4 * x[:, 0]) * x[:, 1] + x[:, 2] * x[:, 3] + 0.05 * rng.normal(size=3000)
+    assert excess(RMSpropRegressor(random_state=0).fit(X, y), X, y) < 1e-3
+
+
+def mostly_one(X, rng):
+    """Return these columns, one of which is constant in nearly all rows."""
+    X[:, 3] = rng.random(len(X)) < 2 / len(X)
+    return X
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X, rng: X,
+        lambda X, rng: X + 30,  # without an intercept, columns that are far from zero are correlated
+        lambda X, rng: X @ np.diag(np.logspace(-140, 140, X.shape[1])),
+        lambda X, rng: X + 20 * X[:, :1],
+        lambda X, rng: np.column_stack([X[:, 1:], X[:, 1] + 1e-3 * X[:, 0]]),
+        mostly_one,
+    ],
+    ids=["independent", "far from zero", "of all sizes", "a common part", "nearly equal", "mostly constant"],
+)
+def test_a_first_look_at_many_columns_misses_no_correlation(change, fit_intercept, weighted):
+    """Whatever would be whitened if all columns were few is whitened."""
+    rng = np.random.default_rng(0)
+    X = change(rng.normal(size=(1000, 70)), rng)
+    weight = rng.exponential(size=1000) if weighted else None
+    estimator = RMSpropRegressor(fit_intercept=fit_intercept)
+    settings = Settings.of(vars(estimator))
+    data = validate_training(estimator, X, X[:, 0], weight, dtype=(np.float64,), reset=True)
+    found, _ = engine.survey(data, settings)
+    expected = engine.coordinates_of(engine.measure(data, settings), data, settings)
+    assert (found.basis is None) == (expected.basis is None)
+
+
 def test_columns_that_are_hardly_correlated_pay_nothing():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 20))
