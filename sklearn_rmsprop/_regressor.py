@@ -23,6 +23,7 @@ from sklearn_rmsprop._diagnosis import (
 )
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
+from sklearn_rmsprop._optimality import stopped_short
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
 from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._schedules import Schedule
@@ -430,6 +431,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         -----
         ConvergenceWarning
             If the loss was still falling after `max_iter` epochs, or in the last of the stages of a loss with a kink.
+            If columns are strongly correlated and were not whitened (see `whiten`), and the fit has stopped short of
+            its optimum, by more than `10 * tol` and 1e-3 of the null loss (smooth losses only).
 
         UserWarning
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary
@@ -451,15 +454,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         """
         with self._unchanged_on_failure():
             validation = (X_val, y_val, sample_weight_val)
-            reason, spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
-        if reason == "max_iter" and self.tol is not None:
-            warnings.warn(
-                f"max_iter={self.max_iter} epochs were made, and the loss was still falling by more than "
-                f"tol={self.tol} times the null loss (the loss of the best constant). Increase max_iter, learning_rate "
-                "or tol.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+            spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
         if spread is not None:
             # measured on 20 to 1000 rows of up to 15 times as many columns
             warnings.warn(
@@ -469,8 +464,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 "learning_rate above 0.2.",
                 stacklevel=2,
             )
-        for problem in problems:
-            warnings.warn(problem, stacklevel=2)
+        for text, category in problems:
+            warnings.warn(text, category, stacklevel=2)
         return self
 
     def partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -545,7 +540,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         intercept_init: ArrayLike | None,
         *,
         validation: tuple[Rows | None, ArrayLike | None, ArrayLike | None],
-    ) -> tuple[Reason | None, float | None, list[str]]:
+    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
         self._statistics = None
@@ -562,7 +557,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         state = self._start(data, coordinates, settings, generator, coef_init=coef_init, intercept_init=intercept_init)
         problem = engine.pose(data, coordinates, settings, outlying=outlying)
         reason = self._train(problem, state, settings, held_out, (X, y, sample_weight))
-        return reason, *self._diagnose(data, settings, n_rows=len(data.rows))
+        return self._diagnose(data, settings, reason, n_rows=len(data.rows))
 
     def _start(
         self,
@@ -606,18 +601,33 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         monitor.finish(history, reason)
         return reason
 
-    def _diagnose(self, data: TrainingData, settings: Settings, *, n_rows: int) -> tuple[float | None, list[str]]:
-        """What `fit` should warn of: how arbitrary predictions are, and other problems in words.
+    def _diagnose(
+        self, data: TrainingData, settings: Settings, reason: Reason | None, *, n_rows: int
+    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
+        """What `fit` should warn of: how arbitrary predictions are, and other problems, with categories of warnings.
 
         `data` may be a sample of the `n_rows` rows that the model was fitted to.
         """
         coef = self.coef_.reshape(data.y.shape[1], -1).T
         model = settings.objective, coef, np.atleast_1d(self.intercept_)
-        problems = [useless_delta(data, *model), distant_columns(data, settings)]
+        short = None
+        if reason in ("converged", "max_iter") and self._coordinates.basis is None:
+            short = stopped_short(data, settings, *model[1:], reason)
+        if short is None and reason == "max_iter" and self.tol is not None:
+            short = (
+                f"max_iter={self.max_iter} epochs were made, and the loss was still falling by more than "
+                f"tol={self.tol} times the null loss (the loss of the best constant). Increase max_iter, learning_rate "
+                "or tol."
+            )
+        problems = [
+            (short, ConvergenceWarning),
+            (useless_delta(data, *model), UserWarning),
+            (distant_columns(data, settings), UserWarning),
+        ]
         if not self.early_stopping:
-            problems.append(learned_by_heart(data, *model, n_rows=n_rows))
+            problems.append((learned_by_heart(data, *model, n_rows=n_rows), UserWarning))
         spread = arbitrary_spread(data, coef, n_rows=n_rows)
-        return spread, [problem for problem in problems if problem is not None]
+        return spread, [(text, category) for text, category in problems if text is not None]
 
     def _partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""

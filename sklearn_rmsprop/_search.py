@@ -29,6 +29,7 @@ from sklearn_rmsprop._folds import Fold, FoldResult, Pass, Scorer, run_in_lockst
 from sklearn_rmsprop._grid import alpha_grid, checked_alphas, combinations, values_of
 from sklearn_rmsprop._monitor import SearchMonitor
 from sklearn_rmsprop._objective import Objective
+from sklearn_rmsprop._optimality import stopped_short
 from sklearn_rmsprop._parameters import CONSTRAINTS
 from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._settings import Settings
@@ -326,7 +327,7 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         -----
         ConvergenceWarning
             If settings with scores at most one standard error below the best were still improving after `max_iter`
-            epochs.
+            epochs, or if the chosen one has stopped short of its optimum, as in :meth:`RMSpropRegressor.fit`.
 
         FitFailedWarning
             If numbers overflowed in training with some of the settings: their score is then NaN.
@@ -509,6 +510,11 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
                 "settings, whose mean score is NaN. Scale X and y, or leave out the largest learning rates."
             )
             problems.append((text, FitFailedWarning))
-        tube = useless_delta(data, settings.objective, self.coef_[:, np.newaxis], np.atleast_1d(self.intercept_))
-        found = [text for text in (tube, distant_columns(data, settings)) if text is not None]
-        return problems + [(text, UserWarning) for text in found]
+        model = self.coef_[:, np.newaxis], np.atleast_1d(self.intercept_)
+        found = [
+            (useless_delta(data, settings.objective, *model), UserWarning),
+            (distant_columns(data, settings), UserWarning),
+        ]
+        if not settings.may_whiten(data):
+            found.append((stopped_short(data, settings, *model, "converged"), ConvergenceWarning))
+        return problems + [(text, category) for text, category in found if text is not None]

@@ -35,6 +35,13 @@ def weights_of(weight: Weight, rows: np.ndarray) -> np.ndarray:
     return weight[rows] if isinstance(weight, np.ndarray) else np.full(len(rows), weight)
 
 
+def shares_of(weight: Weight, rows: np.ndarray) -> np.ndarray:
+    """The share of each selected row in their weight, whose sum may overflow."""
+    share = weights_of(weight, rows)
+    share = share / share.max()
+    return share / share.sum()
+
+
 def sample_evenly(rows: np.ndarray, n: int) -> np.ndarray:
     """All of these rows if they are no more than `n`, or about `n`: a few neighbours from each of many stretches.
 

@@ -41,9 +41,9 @@ IN_WORDS: dict[Reason | None, str] = {
 # to 1 %; 0.5 six times needs more epochs, 0.1 twice leaves a larger excess loss, and more reductions gain little.
 REDUCTION, N_REDUCTIONS = 0.3, 4
 
-# Several targets enter a stage together, when this share of them has ceased to improve; the last one ends when all have.
-# Measured (docs/kernel_notes.md): waiting for all of them takes up to 1.8 times the epochs, and with half of them the
-# largest excess loss of any target is up to twice as large.
+# Several targets enter a stage together, when this share of them has ceased to improve; the last one ends when all
+# have. Measured (docs/kernel_notes.md): waiting for all of them takes up to 1.8 times the epochs, and with half of them
+# the largest excess loss of any target is up to twice as large.
 SHARE_CEASED = 0.75
 
 # The excess loss that the oscillation causes falls slowly with the step size, like 1 / sqrt(t): with an extreme

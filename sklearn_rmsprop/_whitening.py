@@ -11,14 +11,14 @@ import numpy as np
 
 from sklearn_rmsprop._coordinates import ROUNDINGS, Coordinates
 from sklearn_rmsprop._data import TrainingData
-from sklearn_rmsprop._statistics import Statistics, sample_evenly, weights_of
+from sklearn_rmsprop._statistics import Statistics, sample_evenly, shares_of
 
 # Beyond this many columns, the 4 d^2 operations a batch cost more than they gain (docs/kernel_notes.md).
 MOST_COLUMNS = 512
 
-# Of more than MEASURED_AT_ONCE columns, the correlation is first measured on LOOKED_AT rows for each column. Twice as many
-# rows as columns have a condition number of some 30 where columns are independent, and one that is rather too large where
-# they are not. This saves well-conditioned fits up to two thirds of their time.
+# Of more than MEASURED_AT_ONCE columns, the correlation is first measured on LOOKED_AT rows for each column. Twice as
+# many rows as columns have a condition number of some 30 where columns are independent, and one that is rather too
+# large where they are not. This saves well-conditioned fits up to half of their time (docs/kernel_notes.md).
 MEASURED_AT_ONCE, LOOKED_AT = 64, 2
 
 # "auto" whitens when the largest eigenvalue of the correlation exceeds this multiple of the smallest: below, fits
@@ -43,14 +43,29 @@ def may_be_correlated(data: TrainingData, *, centred: bool) -> bool:
     if n_features <= MEASURED_AT_ONCE:
         return True
     rows = sample_evenly(data.rows, LOOKED_AT * n_features)
-    columns, weight = data.X[rows].astype(np.float64), weights_of(data.weight, rows)
-    share = weight / weight.sum()
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        if centred:
-            columns -= share @ columns
-        columns *= np.sqrt(share)[:, np.newaxis]
-        columns /= np.linalg.norm(columns, axis=0)
-    if not np.isfinite(columns).all():  # a column is constant in these rows, or out of range
+    share = shares_of(data.weight, rows)
+    columns, _, size = standardised(data.X[rows].astype(np.float64), share, centred=centred)
+    return bool((size == 0).any()) or is_ill_conditioned(columns)
+
+
+def standardised(columns: np.ndarray, share: np.ndarray, *, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns less their mean and over their size, times the root of each row's share of the weight; mean and size.
+
+    Their products are the correlation. The size is the standard deviation; if the columns are not `centred`, the mean
+    is zero, and the size the root mean square. A column of zeros stays one.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = share @ columns if centred else np.zeros(columns.shape[1])
+        columns = (columns - mean) * np.sqrt(share)[:, np.newaxis]
+        size = np.linalg.norm(columns, axis=0)
+        return columns / np.where(size > 0, size, 1), mean, size
+
+
+def is_ill_conditioned(columns: np.ndarray) -> bool:
+    """Whether the condition number of the columns' correlation is so large that they should be whitened."""
+    if columns.shape[1] < 2:
+        return False
+    if not np.isfinite(columns).all():  # out of range
         return True
     columns = columns.astype(np.float32)  # enough digits for this condition number, in half the time
     eigenvalues = np.linalg.eigvalsh(columns.T @ columns)

@@ -18,7 +18,6 @@ from sklearn_rmsprop._regressor import RMSpropRegressor
 from sklearn_rmsprop._rounds import check_for_rounds, describe_partitions, make_blocks_problem
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import seed_generator
-from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._typing import LossName
 
 try:
@@ -221,7 +220,7 @@ class DaskRMSpropRegressor(RMSpropRegressor):
         intercept_init: ArrayLike | None,
         *,
         validation: tuple[Any, Any, Any],
-    ) -> tuple[Reason | None, float | None, list[str]]:
+    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
         if any(is_distributed(data) for data in (X, y, sample_weight)):
             for name, data in zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True):
                 if data is not None:
@@ -235,7 +234,7 @@ class DaskRMSpropRegressor(RMSpropRegressor):
     @with_callbacks
     def _fit_blocks(
         self, X: Any, y: Any, sample_weight: Any, coef_init: ArrayLike | None, intercept_init: ArrayLike | None
-    ) -> tuple[Reason | None, float | None, list[str]]:
+    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
         """`_fit` on the workers."""
         check_for_rounds(self.schedule, early_stopping=self.early_stopping)
         self._statistics = None
@@ -266,7 +265,7 @@ class DaskRMSpropRegressor(RMSpropRegressor):
             intercept_init=intercept_init,
         )
         reason = self._train(problem, state, settings, None, (X, y, sample_weight))
-        return reason, *self._diagnose(problem.sample, settings, n_rows=problem.n_rows)
+        return self._diagnose(problem.sample, settings, reason, n_rows=problem.n_rows)
 
     def _set_names(self, partition: Partition) -> None:
         self.n_features_in_ = partition.none.X.shape[1]

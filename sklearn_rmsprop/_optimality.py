@@ -1,0 +1,210 @@
+"""Whether a fit has stopped before its optimum, as it may with correlated columns that are not whitened.
+
+There the loss falls so slowly that it seems to have ceased to: less than `tol` from evaluation to evaluation. A step of
+Newton's method, which correlations do not hinder, shows what is left.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._objective import Objective
+from sklearn_rmsprop._settings import Settings
+from sklearn_rmsprop._statistics import sample_evenly, shares_of
+from sklearn_rmsprop._stopping import IN_WORDS, Reason
+from sklearn_rmsprop._whitening import LOOKED_AT, is_ill_conditioned, standardised
+
+# The step changes the coefficients of at most so many columns: what it gains is a part of what is left. First half of
+# them are looked at, in LOOKED_AT rows for each, but FEWEST_LOOKED_AT at least.
+MOST_COLUMNS, MOST_SPARSE_COLUMNS = 512, 256
+FEWEST_LOOKED_AT = 512
+
+# Of sparse rows, the fullest columns are those of so many rows.
+MOST_SPARSE_ROWS = 1024
+
+# The curvature is that of so many rows for each of these columns, but of FEWEST_ROWS at least.
+ROWS_PER_COLUMN, FEWEST_ROWS = 4, 2048
+
+# The gradient is that of at most so many rows, and the gain that on as many others: what lowers the loss of the rows
+# that the step was computed from may be their noise.
+MOST_ROWS = 1 << 16
+
+# Numbers of X that are copied at a time.
+VALUES_AT_ONCE = 1 << 18
+
+# Directions with less than this share of the largest curvature are left out.
+NULL_SHARE = 1e-9
+
+# Parts of the step that are tried.
+PARTS_OF_STEP = (1.0, 0.5, 0.25)
+
+# A fit has stopped short if the step gains so many times `tol`, and this share of the null loss.
+TIMES_TOL, SHARE_OF_NULL_LOSS = 10, 1e-3
+
+# Coefficients (n_features, n_targets) and intercepts (n_targets,).
+Model = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sample of some columns, and the step of Newton's method that changes their coefficients.
+
+    Attributes
+    ----------
+    columns : (n_columns,), numbers of the columns; those that vary in the sample
+    sample : (n_rows, n_columns), as `standardised` returns it
+    mean, size : (n_columns,), what it has subtracted from the columns, and divided them by
+    """
+
+    columns: np.ndarray
+    sample: np.ndarray
+    mean: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def of(cls, data: TrainingData, columns: np.ndarray, n_rows: int, *, centred: bool) -> "Step":
+        """With a sample of about so many rows."""
+        rows = sample_evenly(data.rows, n_rows)
+        X: Any = data.X
+        X = (X[rows][:, columns].toarray() if sparse.issparse(X) else X[np.ix_(rows, columns)]).astype(np.float64)
+        sample, mean, size = standardised(X, shares_of(data.weight, rows), centred=centred)
+        varies = size > 0
+        return cls(columns[varies], sample[:, varies], mean[varies], size[varies])
+
+    def down(self, gradient: np.ndarray, l2: float) -> np.ndarray:
+        """The step against this gradient, (n_columns, n_targets); `l2`: strength of the L2 penalty."""
+        second_derivatives = self.sample.T @ self.sample + np.diag(l2 / self.size**2)
+        eigenvalues, vectors = np.linalg.eigh(second_derivatives)
+        varies = eigenvalues > NULL_SHARE * eigenvalues[-1]
+        of_directions = vectors[:, varies].T @ (gradient / self.size[:, np.newaxis])
+        result: np.ndarray = -(vectors[:, varies] / eigenvalues[varies]) @ of_directions / self.size[:, np.newaxis]
+        return result
+
+
+def stopped_short(
+    data: TrainingData, settings: Settings, coef: np.ndarray, intercept: np.ndarray, reason: Reason | None
+) -> str | None:
+    """What a warning should say if a fit has stopped before its optimum because of correlated columns, or None.
+
+    Only for smooth losses: a loss with a kink has no curvature.
+
+    Parameters
+    ----------
+    data : TrainingData
+    settings : Settings
+    coef, intercept : (n_features, n_targets) and (n_targets,)
+        The fitted model.
+    reason : str
+        Why the fit has stopped.
+    """
+    objective, centred, dense = settings.objective, settings.fit_intercept, not sparse.issparse(data.X)
+    if settings.tol is None or not settings.rule.average or objective.kind.kinked:
+        return None
+    model = coef.astype(np.float64), intercept.astype(np.float64)
+    columns = columns_to_change(data, coef, nonzero=objective.has_l1)
+    if len(columns) < 2 or len(data.rows) < 2 * len(columns):
+        return None
+    some = sample_evenly(columns, (MOST_COLUMNS if dense else MOST_SPARSE_COLUMNS) // 2)
+    if not is_ill_conditioned(
+        Step.of(data, some, max(LOOKED_AT * len(some), FEWEST_LOOKED_AT), centred=centred).sample
+    ):
+        return None
+    step = Step.of(data, columns, max(ROWS_PER_COLUMN * len(columns), FEWEST_ROWS), centred=centred)
+    if not (len(step.columns) > 1 and np.isfinite(step.sample).all()):
+        return None
+    rows, others = some_and_others(data.rows)
+    with np.errstate(all="ignore"):  # of numbers close to the largest one; a gain that is not finite says nothing
+        down = step.down(gradient_of(data, objective, model, rows, step), np.max(objective.alpha_l2))
+        gain = largest_gain(data, objective, models_along(model, step, down), others)
+    if not (max(TIMES_TOL * settings.tol, SHARE_OF_NULL_LOSS) <= gain < np.inf):
+        return None
+    return (
+        f"The fit stopped because {IN_WORDS[reason]}, but has not reached its optimum: columns of X are strongly "
+        f"correlated, and one step of Newton's method lowers the objective by {gain:.2g} times the null loss (the loss "
+        f"of the best constant). {remedy(data, settings)}"
+    )
+
+
+def columns_to_change(data: TrainingData, coef: np.ndarray, *, nonzero: bool) -> np.ndarray:
+    """The numbers of the columns whose coefficients the step changes: evenly spread, of sparse rows the fullest ones.
+
+    `nonzero`: only those whose coefficients are not zero: there an L1 penalty is smooth.
+    """
+    X: Any = data.X
+    columns = np.flatnonzero(coef.any(axis=1)) if nonzero else np.arange(X.shape[1])
+    if not sparse.issparse(X):
+        return sample_evenly(columns, MOST_COLUMNS)
+    n_entries = np.bincount(X[sample_evenly(data.rows, MOST_SPARSE_ROWS)].indices, minlength=X.shape[1])
+    fullest = columns[np.argsort(-n_entries[columns], kind="stable")[:MOST_SPARSE_COLUMNS]]
+    return np.sort(fullest)
+
+
+def some_and_others(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Up to MOST_ROWS of these rows, and as many others; all of them twice if there are no more."""
+    if len(rows) <= MOST_ROWS:
+        return rows, rows
+    some = sample_evenly(rows, MOST_ROWS)
+    return some, sample_evenly(np.setdiff1d(rows, some, assume_unique=True), MOST_ROWS)
+
+
+def blocks(data: TrainingData, rows: np.ndarray) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+    """X, targets, and shares of the weight, of some rows at a time."""
+    share = shares_of(data.weight, rows)
+    n_at_once = max(1, VALUES_AT_ONCE * len(data.y) // max(1, data.n_values))
+    for first in range(0, len(rows), n_at_once):
+        part = rows[first : first + n_at_once]
+        yield data.X[part], np.ascontiguousarray(data.y[part]), share[first : first + n_at_once]
+
+
+def gradient_of(data: TrainingData, objective: Objective, model: Model, rows: np.ndarray, step: Step) -> np.ndarray:
+    """The gradient of the objective on these rows, by the columns of the step less their means."""
+    coef, intercept = model
+    loss = objective.loss(np.ones(len(intercept)))
+    of_step = coef[step.columns]
+    total = objective.alpha_l2 * of_step + objective.alpha_l1 * np.sign(of_step)
+    for X, y, share in blocks(data, rows):
+        slope = loss.derivative_and_loss(y, np.ascontiguousarray(X @ coef + intercept))[0] * share[:, np.newaxis]
+        total += (X.T @ slope)[step.columns] - step.mean[:, np.newaxis] * slope.sum(axis=0)
+    return total
+
+
+def models_along(model: Model, step: Step, down: np.ndarray) -> list[Model]:
+    """A model, and those after parts of the step: curvatures of few rows may be too small, and the step too long."""
+    coef, intercept = model
+    models = [model]
+    for part in PARTS_OF_STEP:
+        there = coef.copy()
+        there[step.columns] += part * down
+        models.append((there, intercept - part * (step.mean @ down)))
+    return models
+
+
+def largest_gain(data: TrainingData, objective: Objective, models: Sequence[Model], rows: np.ndarray) -> float:
+    """By how much the best of the models is better than the first on these rows, over the null loss.
+
+    Of several targets, that with the largest gain counts.
+    """
+    units = np.ones(data.y.shape[1])
+    loss = objective.loss(units)
+    at_models = np.array([objective.penalty(coef, units) for coef, _ in models])
+    for X, y, share in blocks(data, rows):
+        for k, (coef, intercept) in enumerate(models):
+            at_models[k] += share @ loss.derivative_and_loss(y, np.ascontiguousarray(X @ coef + intercept))[1]
+    null_loss = objective.null_loss(data.y, data.weight, rows, loss)
+    return float(((at_models[0] - at_models[1:].min(axis=0)) / null_loss).max())
+
+
+def remedy(data: TrainingData, settings: Settings) -> str:
+    """What to do about correlated columns."""
+    whitened = "in which case the columns are decorrelated"
+    if settings.objective.has_l1:
+        return f'Use Lasso or ElasticNet, or penalty="l2", {whitened}, or momentum=0.9 and a smaller tol.'
+    if sparse.issparse(data.X):
+        return f"Pass X as a dense array if that is possible, {whitened}, or use momentum=0.9 and a smaller tol."
+    if not settings.standardize:
+        return f"Set standardize=True, {whitened}."
+    return f"Set whiten=True, {whitened}."

@@ -1,0 +1,134 @@
+"""Fits that stop short of their optimum say so, and others do not."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import PolynomialFeatures
+
+from sklearn_rmsprop import RMSpropRegressor, RMSpropRegressorCV
+
+SHORT = "has not reached its optimum"
+
+
+def powers(n_rows=3000, seed=0):
+    """Return raw powers of a column, which are strongly correlated, and a target that needs them all."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0, 10, size=(n_rows, 1))
+    X = PolynomialFeatures(5, include_bias=False).fit_transform(x)
+    return X, (x + 5 * np.sin(x)).ravel() + 0.5 * rng.normal(size=n_rows)
+
+
+def fit(X, y, **parameters):
+    """Return the fitted model, and what the warning says that it has stopped short by."""
+    weight = parameters.pop("sample_weight", None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = RMSpropRegressor(random_state=0, **parameters).fit(X, y, weight)
+    texts = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning) and SHORT in str(w.message)]
+    return model, float(texts[0].split("lowers the objective by ")[1].split()[0]) if texts else 0.0
+
+
+def excess(model, X, y, weight=None):
+    """Return by how much the loss exceeds that of least squares, over the null loss."""
+    best = LinearRegression().fit(X, y, weight)
+    at_best, at_model = (np.average((y - m.predict(X)) ** 2, weights=weight) for m in (best, model))
+    return (at_model - at_best) / np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("convert", "parameters"),
+    [
+        (np.asarray, {"whiten": False}),
+        (np.asarray, {"whiten": False, "batch_size": 8}),
+        (np.float32, {"whiten": False}),
+        (sparse.csr_array, {}),
+        (np.asarray, {"penalty": "l1", "alpha": 1e-5}),
+    ],
+    ids=["not whitened", "small batches", "float32", "CSR", "L1"],
+)
+def test_a_fit_that_has_stopped_short_says_by_how_much(convert, parameters, weighted):
+    X, y = powers()
+    weight = np.random.default_rng(1).exponential(size=len(y)) if weighted else None
+    model, gain = fit(convert(X), y, sample_weight=weight, **parameters)
+    missed = excess(model, X, y, weight)
+    assert missed > 0.01
+    assert 0.8 * missed < gain < 1.05 * missed  # the curvature is that of a sample, and the message has two digits
+
+
+def test_of_several_targets_the_worst_counts():
+    X, y = powers()
+    model, gain = fit(X, np.column_stack([X[:, 0], y]), whiten=False)
+    alone = RMSpropRegressor(random_state=0, whiten=False)
+    alone.coef_, alone.intercept_ = model.coef_[1], model.intercept_[1]
+    assert gain == pytest.approx(excess(alone, X, y), rel=0.2)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_more_columns_than_are_whitened(fit_intercept):
+    """Each of 600 columns has a large part in common with the others, and the target is a small part of them."""
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(2000, 600))
+    X, y = parts + 30 * parts[:, :1], parts[:, 1:].sum(axis=1)
+    model, gain = fit(X, y, fit_intercept=fit_intercept)
+    assert 1e-3 < gain < excess(model, X, y)
+
+
+@pytest.mark.parametrize("tol", [1e-3, 0.1, None])
+def test_more_is_not_asked_for_than_tol(tol):
+    X, y = powers()
+    _, gain = fit(X, y, whiten=False, tol=tol, max_iter=100)
+    assert (gain > 0) == (tol == 1e-3)
+
+
+def test_remedies():
+    X, y = powers()
+    for rows, parameters, named in (
+        (X, {"whiten": False}, "whiten=True"),
+        (X, {"standardize": False, "learning_rate": 1e-6}, "standardize=True"),
+        (sparse.csr_array(X), {}, "dense array"),
+        (X, {"penalty": "l1", "alpha": 1e-4}, "Lasso"),
+    ):
+        with pytest.warns(ConvergenceWarning, match=named):
+            RMSpropRegressor(random_state=0, **parameters).fit(rows, y)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"penalty": "l1", "alpha": 0.1}, {"loss": "huber", "delta": 50}],
+    ids=["squared error", "L1", "huber"],
+)
+def test_fits_that_have_arrived_say_nothing(parameters, convert):
+    """Also of columns that are correlated: all dummies of a category, the diabetes data, and equal columns."""
+    rng = np.random.default_rng(0)
+    X, y = load_diabetes(return_X_y=True)
+    RMSpropRegressor(whiten=False, random_state=0, **parameters).fit(convert(X), y)
+    X = np.eye(20)[rng.integers(0, 20, size=2000)]
+    y = X @ rng.normal(size=20) + rng.normal(size=2000)
+    RMSpropRegressor(whiten=False, random_state=0, **parameters).fit(convert(X), 100 * y)
+    X = rng.normal(size=(2000, 5))[:, [0, 0, 1, 2, 3, 4]]
+    y = X.sum(axis=1) + rng.normal(size=2000)
+    RMSpropRegressor(whiten=False, random_state=0, **parameters).fit(convert(X), 100 * y)
+
+
+def test_the_rows_of_the_gradient_are_not_those_of_the_gain(monkeypatch):
+    """What a step gains on the rows that it was computed from may be their noise."""
+    monkeypatch.setattr("sklearn_rmsprop._optimality.MOST_ROWS", 200)
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(5000, 40))
+    X = parts + 20 * parts[:, :1]
+    y = X[:, 0] / 20 + rng.normal(size=5000)
+    assert fit(X, y, whiten=False)[1] == 0
+
+
+def test_a_search_says_so_too():
+    X, y = powers()
+    with pytest.warns(ConvergenceWarning, match=SHORT):
+        RMSpropRegressorCV(penalty="l1", alphas=[0.1], cv=3, random_state=0).fit(X, y)
