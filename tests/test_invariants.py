@@ -317,6 +317,7 @@ def test_a_fit_starts_where_it_is_told(standardize, container):
     np.testing.assert_allclose(model.intercept_, intercept, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Column")  # that lies far from zero, as one of two or three rows may
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
