@@ -1,5 +1,6 @@
 """The coordinates of a fit: origin and unit of columns, targets and weights; to and from the units of the user."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -234,14 +235,10 @@ class Coordinates:
         """
         distance = np.zeros(len(self.x_unit)) if self.x_mean is None else np.abs(self.x_mean) / self.x_unit
         of_columns = distance if self.basis is None else self.distance_in(self.basis)
-        floor = np.vstack(
-            (
-                (of_columns / self.row_norm)[:, np.newaxis]
-                * self._shrinkage(objective)
-                * self.gradient_rounding(dtype),
-                self.intercept_floor(dtype, 1 + float(np.linalg.norm(distance))),
-            )
-        )
+        floor = np.empty((len(self.x_unit) + 1, len(self.y_unit)))
+        floor[:-1] = self.gradient_rounding(dtype) * self._shrinkage(objective)
+        floor[:-1] *= (of_columns / self.row_norm)[:, np.newaxis]
+        floor[-1] = self.intercept_floor(dtype, 1 + math.sqrt(distance @ distance))
         if not (floor <= np.finfo(dtype).max).all():
             raise ValueError(f"y is too large: the coefficients in the units of X overflow {dtype}. {advice(dtype)}")
         return floor.astype(dtype)

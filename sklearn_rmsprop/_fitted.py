@@ -145,7 +145,9 @@ class FittedModel(ScikitLearnMethods):
         arrays = self.coef_, np.asarray(self.intercept_)
         if not all(isinstance(array, np.ndarray) and array.dtype == state.coef.dtype for array in arrays):
             return None
-        return tuple((array.shape, fingerprint(np.require(array, requirements=["C", "A", "E"]))) for array in arrays)
+        # nearly all arrays are plain already, which is known sooner than `np.require` finds it
+        plain = [a if a.flags.carray else np.require(a, requirements=["C", "A", "E"]) for a in arrays]
+        return tuple((array.shape, fingerprint(array)) for array in plain)
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:

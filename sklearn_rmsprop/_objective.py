@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,11 +89,11 @@ class Objective:
             return self.with_penalties(self.alpha_l1[targets], self.alpha_l2[targets])
         return self
 
-    @property
+    @cached_property  # each call of a stream asks several times
     def has_l1(self) -> bool:
         return bool(np.max(self.alpha_l1) > 0)
 
-    @property
+    @cached_property
     def has_l2(self) -> bool:
         return bool(np.max(self.alpha_l2) > 0)
 
