@@ -77,11 +77,12 @@ cdef class DenseRows(Rows):
         if basis is not None:
             self._reserve_basis(basis, None if penalties is None else penalties[1])
         elif penalties is not None:
-            model.l1 = self._reserve_numbers("l1", penalties[0], self._shape())
             model.l2 = self._reserve_numbers("l2", penalties[1], self._shape())
-            model.threshold = self._reserve(8 * model.n_padded)
-            model.offset = self._reserve(8 * model.n_padded)
-            model.active = self._reserve(8 * model.n_padded)
+            if penalties[0].any():
+                model.l1 = self._reserve_numbers("l1", penalties[0], self._shape())
+                model.threshold = self._reserve(8 * model.n_padded)
+                model.offset = self._reserve(8 * model.n_padded)
+                model.active = self._reserve(8 * model.n_padded)
         model.gradient = self._reserve(8 * model.n_padded)
         model.coordinates, model.coordinate_gradient = model.coef, model.gradient
         if basis is not None:

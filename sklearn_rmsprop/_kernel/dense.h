@@ -38,9 +38,9 @@ typedef struct {
     const void *basis;      /* real, n_features rows of basis_stride numbers, and rows of zeros up to a multiple of four */
     ptrdiff_t basis_stride; /* at least n_features; at most n_padded */
     const void *ridge;      /* real, one per coordinate, or NULL: with a basis, the L2 penalty of the coefficients */
-    /* The penalties, one number per coordinate in the units of the gradient, or NULL without any. They need three more
-     * arrays of state: `threshold`, the accumulated steps of the L1 penalty; `offset`, the sum of the gradient steps less
-     * the coefficient; and `active`, the last step at which the coefficient was not zero. */
+    /* The penalties, one number per coordinate in the units of the gradient: `l2` is NULL without any, `l1` without one of
+     * L1. This one needs three more arrays of state: `threshold`, its accumulated steps; `offset`, the sum of the gradient
+     * steps less the coefficient; and `active`, the last step at which the coefficient was not zero. */
     const void *l1, *l2;               /* real */
     void *threshold, *offset, *active; /* real */
     /* working space */

@@ -134,11 +134,11 @@ static ALWAYS_INLINE void NAME(step_with)(const DenseModel *model, const Step *s
     if (has_moments) {
 #pragma omp simd
         for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            NAME(update)(c, j, c.g[j], 0, 1);
+            NAME(update)(c, j, c.g[j], 0, 0, 1);
     } else {
 #pragma omp simd
         for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            NAME(update)(c, j, c.g[j], 0, 0);
+            NAME(update)(c, j, c.g[j], 0, 0, 0);
     }
     NAME(refresh_with)(model, n_targets);
 }

@@ -135,7 +135,8 @@ MULTIVERSION static void NAME(backward_many)(const DenseModel *model, const uint
     add_rows(n, model->n_targets, residual, model->residual_sum);
 }
 
-static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const Step *step, int penalized, int has_moments)
+static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const Step *step, int has_l2, int has_l1,
+                                               int has_moments)
 {
     const NAME(Context) c = NAME(context_of)(model, step);
     const ptrdiff_t n_targets = model->n_targets;
@@ -148,7 +149,7 @@ static ALWAYS_INLINE void NAME(step_many_with)(const DenseModel *model, const St
     }
 #pragma omp simd
     for (ptrdiff_t j = 0; j < model->n_padded; j++)
-        NAME(update)(c, j, c.g[j], penalized, has_moments);
+        NAME(update)(c, j, c.g[j], has_l2, has_l1, has_moments);
     memset(model->residual_sum, 0, (size_t)n_targets * sizeof(double));
     NAME(compute_shift)(model);
 }
@@ -157,13 +158,17 @@ MULTIVERSION static void NAME(step_many)(const DenseModel *model, const Step *st
 {
     const int has_moments = step->plan->momentum != 0 || step->plan->centered != 0;
     if (model->l1 != NULL && has_moments)
-        NAME(step_many_with)(model, step, 1, 1);
+        NAME(step_many_with)(model, step, 1, 1, 1);
     else if (model->l1 != NULL)
-        NAME(step_many_with)(model, step, 1, 0);
+        NAME(step_many_with)(model, step, 1, 1, 0);
+    else if (model->l2 != NULL && has_moments)
+        NAME(step_many_with)(model, step, 1, 0, 1);
+    else if (model->l2 != NULL)
+        NAME(step_many_with)(model, step, 1, 0, 0);
     else if (has_moments)
-        NAME(step_many_with)(model, step, 0, 1);
+        NAME(step_many_with)(model, step, 0, 0, 1);
     else
-        NAME(step_many_with)(model, step, 0, 0);
+        NAME(step_many_with)(model, step, 0, 0, 0);
 }
 
 MULTIVERSION static void NAME(refresh_many)(const DenseModel *model) { NAME(compute_shift)(model); }

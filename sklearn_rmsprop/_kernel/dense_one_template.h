@@ -134,7 +134,8 @@ MULTIVERSION static void NAME(backward_one)(const DenseModel *model, const uint3
 }
 
 /* Centres the gradient, updates each coordinate and computes the new shift, in one pass. */
-static ALWAYS_INLINE void NAME(step_one_with)(const DenseModel *model, const Step *step, int penalized, int has_moments)
+static ALWAYS_INLINE void NAME(step_one_with)(const DenseModel *model, const Step *step, int has_l2, int has_l1,
+                                              int has_moments)
 {
     const NAME(Context) c = NAME(context_of)(model, step);
     const REAL *mean = model->mean;
@@ -142,13 +143,13 @@ static ALWAYS_INLINE void NAME(step_one_with)(const DenseModel *model, const Ste
     double shift = 0;
     if (model->n_features == 1) {
         /* one after the other: to form a vector, the two gradients would have to go through memory first */
-        const REAL slope = NAME(update)(c, 0, c.g[0] - mean[0] * sum, penalized, has_moments);
-        const REAL intercept = NAME(update)(c, 1, sum, penalized, has_moments);
+        const REAL slope = NAME(update)(c, 0, c.g[0] - mean[0] * sum, has_l2, has_l1, has_moments);
+        const REAL intercept = NAME(update)(c, 1, sum, has_l2, has_l1, has_moments);
         shift = (double)mean[0] * slope - intercept;
     } else {
 #pragma omp simd reduction(+ : shift)
         for (ptrdiff_t j = 0; j < model->n_padded; j++)
-            shift += (double)mean[j] * NAME(update)(c, j, c.g[j] - mean[j] * sum, penalized, has_moments);
+            shift += (double)mean[j] * NAME(update)(c, j, c.g[j] - mean[j] * sum, has_l2, has_l1, has_moments);
     }
     model->shift[0] = shift;
     model->residual_sum[0] = 0;
@@ -158,13 +159,17 @@ MULTIVERSION static void NAME(step_one)(const DenseModel *model, const Step *ste
 {
     const int has_moments = step->plan->momentum != 0 || step->plan->centered != 0;
     if (model->l1 != NULL && has_moments)
-        NAME(step_one_with)(model, step, 1, 1);
+        NAME(step_one_with)(model, step, 1, 1, 1);
     else if (model->l1 != NULL)
-        NAME(step_one_with)(model, step, 1, 0);
+        NAME(step_one_with)(model, step, 1, 1, 0);
+    else if (model->l2 != NULL && has_moments)
+        NAME(step_one_with)(model, step, 1, 0, 1);
+    else if (model->l2 != NULL)
+        NAME(step_one_with)(model, step, 1, 0, 0);
     else if (has_moments)
-        NAME(step_one_with)(model, step, 0, 1);
+        NAME(step_one_with)(model, step, 0, 0, 1);
     else
-        NAME(step_one_with)(model, step, 0, 0);
+        NAME(step_one_with)(model, step, 0, 0, 0);
 }
 
 static void NAME(refresh_one)(const DenseModel *model) { NAME(compute_shift)(model); }

@@ -45,9 +45,9 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
     };
 }
 
-/* Updates coordinate j with the batch's summed gradient; returns the new coefficient. Callers pass constants for the last two
- * arguments, so that the compiler removes what is not needed, and vectorises the loop: `penalized`, whether there is a penalty;
- * `has_moments`, whether there is momentum or `centered`.
+/* Updates coordinate j with the batch's summed gradient; returns the new coefficient. Callers pass constants for the last three
+ * arguments, so that the compiler removes what is not needed, and vectorises the loop: `has_l2` and `has_l1`, whether there
+ * are these penalties (the first with the second); `has_moments`, whether there is momentum or `centered`.
  *
  * Both penalties act as proximal steps scaled by the same per-coordinate step size as the gradient:
  * L2 is implicit: the step is divided by 1 + h * l2 with h = rate / (sqrt(s) + epsilon), which minimises the penalty along with
@@ -57,7 +57,8 @@ static ALWAYS_INLINE NAME(Context) NAME(context_of)(const DenseModel *model, con
  * noise of the gradients only like its root. Soft-thresholding each step on its
  * own was tried: most coefficients that belong at zero then oscillated around it for ever.
  * docs/algorithm.md ("Penalties") explains both. */
-static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL gradient, int penalized, int has_moments)
+static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL gradient, int has_l2, int has_l1,
+                                       int has_moments)
 {
     /* The next batch waits for the operations between the gradient and the coefficient. Hence the parentheses below, and the
      * clamp of the variance only where it can be negative. */
@@ -65,10 +66,11 @@ static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL 
     const REAL mean = gradient * (c.scale * c.inverse_unit[j]);
     const REAL w = c.w[j];
     REAL g = ABS(mean) < c.floor[j] ? 0 : mean, slope = g;
-    if (penalized) {
+    if (has_l2)
+        slope = g += c.l2[j] * w;
+    if (has_l1) {
         const REAL l1 = c.l1[j]; /* loaded once, or clang does not vectorise the loop; `active` below likewise */
-        g += c.l2[j] * w;
-        slope = g + (w > 0 ? l1 : w < 0 ? -l1 : 0);
+        slope += w > 0 ? l1 : w < 0 ? -l1 : 0;
     }
     const REAL s = c.decay * c.s[j] + c.gain * (slope * slope);
     REAL variance = s;
@@ -80,12 +82,12 @@ static ALWAYS_INLINE REAL NAME(update)(const NAME(Context) c, ptrdiff_t j, REAL 
         c.m[j] = m;
     }
     REAL divisor = SQRT(variance * c.correction) + c.epsilon;
-    if (penalized)
+    if (has_l2)
         divisor += rate * c.l2[j];
     REAL u = g / divisor, new_w;
     if (has_moments)
         c.u[j] = u = c.momentum * c.u[j] + u;
-    if (penalized) {
+    if (has_l1) {
         const REAL sum = w + c.offset[j] - rate * u;
         const REAL active = c.active[j];
         const REAL largest = ABS(sum) + c.most_steps_below * rate;
