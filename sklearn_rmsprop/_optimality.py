@@ -86,7 +86,13 @@ class Step:
 
 
 def stopped_short(
-    data: TrainingData, settings: Settings, coef: np.ndarray, intercept: np.ndarray, reason: Reason | None
+    data: TrainingData,
+    settings: Settings,
+    coef: np.ndarray,
+    intercept: np.ndarray,
+    *,
+    reason: Reason | None,
+    n_rows: int,
 ) -> str | None:
     """What a warning should say if a fit has stopped before its optimum because of correlated columns, or None.
 
@@ -100,6 +106,8 @@ def stopped_short(
         The fitted model.
     reason : str
         Why the fit has stopped.
+    n_rows : int
+        Rows of the fit, of which `data` may have some only.
     """
     objective, centred, dense = settings.objective, settings.fit_intercept, not sparse.issparse(data.X)
     if settings.tol is None or not settings.rule.average or objective.kind.kinked:
@@ -116,7 +124,7 @@ def stopped_short(
     step = Step.of(data, columns, max(ROWS_PER_COLUMN * len(columns), FEWEST_ROWS), centred=centred)
     if not (len(step.columns) > 1 and np.isfinite(step.sample).all()):
         return None
-    rows, others = some_and_others(data.rows)
+    rows, others = some_and_others(data.rows, are_all=n_rows == len(data.rows))
     with np.errstate(all="ignore"):  # of numbers close to the largest one; a gain that is not finite says nothing
         down = step.down(gradient_of(data, objective, model, rows, step), np.max(objective.alpha_l2))
         gain = largest_gain(data, objective, models_along(model, step, down), others)
@@ -143,11 +151,11 @@ def columns_to_change(data: TrainingData, coef: np.ndarray, *, nonzero: bool) ->
     return np.sort(fullest)
 
 
-def some_and_others(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Up to MOST_ROWS of these rows, and as many others; all of them twice if there are no more."""
-    if len(rows) <= MOST_ROWS:
+def some_and_others(rows: np.ndarray, *, are_all: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Up to MOST_ROWS of these rows, and as many others; all of them twice if the fit had no more."""
+    if are_all and len(rows) <= MOST_ROWS:
         return rows, rows
-    some = sample_evenly(rows, MOST_ROWS)
+    some = sample_evenly(rows, min(MOST_ROWS, len(rows) // 2))
     return some, sample_evenly(np.setdiff1d(rows, some, assume_unique=True), MOST_ROWS)
 
 

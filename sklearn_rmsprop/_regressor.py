@@ -612,7 +612,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         model = settings.objective, coef, np.atleast_1d(self.intercept_)
         short = None
         if reason in ("converged", "max_iter") and self._coordinates.basis is None:
-            short = stopped_short(data, settings, *model[1:], reason)
+            short = stopped_short(data, settings, *model[1:], reason=reason, n_rows=n_rows)
         if short is None and reason == "max_iter" and self.tol is not None:
             short = (
                 f"max_iter={self.max_iter} epochs were made, and the loss was still falling by more than "

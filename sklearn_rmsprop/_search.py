@@ -516,5 +516,6 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
             (distant_columns(data, settings), UserWarning),
         ]
         if not settings.may_whiten(data):
-            found.append((stopped_short(data, settings, *model, "converged"), ConvergenceWarning))
+            short = stopped_short(data, settings, *model, reason="converged", n_rows=len(data.rows))
+            found.append((short, ConvergenceWarning))
         return problems + [(text, category) for text, category in found if text is not None]

@@ -82,6 +82,7 @@ class DaskRMSpropRegressor(RMSpropRegressor):
     arrays, is fitted in this process, as by `RMSpropRegressor`.
 
     `predict` is lazy for dask collections: it returns a dask array. `score` then computes on the workers.
+    `partial_fit` is that of `RMSpropRegressor`: the rows of a call are loaded into the memory of this process.
 
     While rows are exchanged, a worker needs memory for 2.1 times its rows, or 2.3 times besides the partitions of a
     collection that you have persisted; afterwards for its rows once.

@@ -11,6 +11,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import PolynomialFeatures
 
 from sklearn_rmsprop import RMSpropRegressor, RMSpropRegressorCV
+from sklearn_rmsprop._data import validate_training
+from sklearn_rmsprop._optimality import stopped_short
+from sklearn_rmsprop._settings import Settings
 
 SHORT = "has not reached its optimum"
 
@@ -126,6 +129,23 @@ def test_the_rows_of_the_gradient_are_not_those_of_the_gain(monkeypatch):
     X = parts + 20 * parts[:, :1]
     y = X[:, 0] / 20 + rng.normal(size=5000)
     assert fit(X, y, whiten=False)[1] == 0
+
+
+def test_a_sample_of_the_rows_is_not_taken_for_all():
+    """As a cluster has one: its own least squares, which overfits it, is not the optimum."""
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(400, 40))
+    X = parts + 20 * parts[:, :1]
+    y = X[:, 0] / 20 + rng.normal(size=400)
+    estimator = RMSpropRegressor()
+    data = validate_training(estimator, X, y, None, dtype=(np.float64,), reset=True)
+    coef = np.zeros((40, 1))
+    coef[0] = 1 / 20  # the true model
+    settings = Settings.of(vars(estimator))
+    of_all = stopped_short(data, settings, coef, np.zeros(1), reason="converged", n_rows=400)
+    of_sample = stopped_short(data, settings, coef, np.zeros(1), reason="converged", n_rows=1_000_000)
+    assert of_all is not None
+    assert of_sample is None
 
 
 def test_a_search_says_so_too():
