@@ -40,7 +40,7 @@ VALUES_AT_ONCE = 1 << 18
 NULL_SHARE = 1e-9
 
 # Parts of the step that are tried.
-PARTS_OF_STEP = (1.0, 0.5, 0.25)
+PARTS_OF_STEP = (1.0, 0.5, 0.25, 0.125)
 
 # A fit has stopped short if the step gains so many times `tol`, and this share of the null loss.
 TIMES_TOL, SHARE_OF_NULL_LOSS = 10, 1e-3
@@ -96,8 +96,6 @@ def stopped_short(
 ) -> str | None:
     """What a warning should say if a fit has stopped before its optimum because of correlated columns, or None.
 
-    Only for smooth losses: a loss with a kink has no curvature.
-
     Parameters
     ----------
     data : TrainingData
@@ -110,7 +108,7 @@ def stopped_short(
         Rows of the fit, of which `data` may have some only.
     """
     objective, centred, dense = settings.objective, settings.fit_intercept, not sparse.issparse(data.X)
-    if settings.tol is None or not settings.rule.average or objective.kind.kinked:
+    if settings.tol is None or not settings.rule.average:
         return None
     model = coef.astype(np.float64), intercept.astype(np.float64)
     columns = columns_to_change(data, coef, nonzero=objective.has_l1)
@@ -127,6 +125,8 @@ def stopped_short(
     rows, others = some_and_others(data.rows, are_all=n_rows == len(data.rows))
     with np.errstate(all="ignore"):  # of numbers close to the largest one; a gain that is not finite says nothing
         down = step.down(gradient_of(data, objective, model, rows, step), np.max(objective.alpha_l2))
+        if objective.kind.kinked:
+            down *= length_for_kinked(data, model, step, down, others)
         gain = largest_gain(data, objective, models_along(model, step, down), others)
     if not (max(TIMES_TOL * settings.tol, SHARE_OF_NULL_LOSS) <= gain < np.inf):
         return None
@@ -178,6 +178,19 @@ def gradient_of(data: TrainingData, objective: Objective, model: Model, rows: np
         slope = loss.derivative_and_loss(y, np.ascontiguousarray(X @ coef + intercept))[0] * share[:, np.newaxis]
         total += (X.T @ slope)[step.columns] - step.mean[:, np.newaxis] * slope.sum(axis=0)
     return total
+
+
+def length_for_kinked(data: TrainingData, model: Model, step: Step, down: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Factors with which the step changes predictions by as much as the errors are large, per target.
+
+    The second derivatives of a loss with a kink are proportional to those of the squared error, if the errors are
+    independent of the columns, but by a factor that is not known: the density of the errors at the kink.
+    """
+    coef, intercept = model
+    rows = sample_evenly(rows, FEWEST_ROWS)
+    error = np.median(np.abs(data.y[rows] - (data.X[rows] @ coef + intercept)), axis=0)
+    change = np.linalg.norm(step.sample @ (down * step.size[:, np.newaxis]), axis=0)
+    return np.divide(error, change, out=np.zeros_like(error), where=change > 0)
 
 
 def models_along(model: Model, step: Step, down: np.ndarray) -> list[Model]:

@@ -432,7 +432,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         ConvergenceWarning
             If the loss was still falling after `max_iter` epochs, or in the last of the stages of a loss with a kink.
             If columns are strongly correlated and were not whitened (see `whiten`), and the fit has stopped short of
-            its optimum, by more than `10 * tol` and 1e-3 of the null loss (smooth losses only).
+            its optimum, by more than `10 * tol` and 1e-3 of the null loss.
 
         UserWarning
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import oracles
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes
@@ -64,6 +65,29 @@ def test_a_fit_that_has_stopped_short_says_by_how_much(convert, parameters, weig
     assert 0.8 * missed < gain < 1.05 * missed  # the curvature is that of a sample, and the message has two digits
 
 
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"loss": "absolute_error"},
+        {"loss": "quantile", "quantile": 0.9},
+        {"loss": "epsilon_insensitive", "delta": 0.1},
+        {"loss": "huber", "delta": 0.5},
+        {"loss": "squared_epsilon_insensitive", "delta": 0.1},
+    ],
+    ids=lambda loss: loss["loss"],
+)
+def test_other_losses_say_so_too(loss, container):
+    X, y = powers()
+    model, gain = fit(container(X), y, whiten="auto" if container is sparse.csr_array else False, **loss)
+    best, nothing = fit(X, y, **loss)
+    at_model, at_best = (oracles.objective(X, y, m.coef_, m.intercept_, **loss) for m in (model, best))
+    missed = (at_model - at_best) / oracles.null(y, **loss)
+    assert nothing == 0
+    assert missed > 0.01
+    assert 0.1 * missed < gain < 1.05 * missed
+
+
 def test_of_several_targets_the_worst_counts():
     X, y = powers()
     model, gain = fit(X, np.column_stack([X[:, 0], y]), whiten=False)
@@ -105,8 +129,8 @@ def test_remedies():
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"penalty": "l1", "alpha": 0.1}, {"loss": "huber", "delta": 50}],
-    ids=["squared error", "L1", "huber"],
+    [{}, {"penalty": "l1", "alpha": 0.1}, {"loss": "huber", "delta": 50}, {"loss": "quantile", "quantile": 0.8}],
+    ids=["squared error", "L1", "huber", "quantile"],
 )
 def test_fits_that_have_arrived_say_nothing(parameters, convert):
     """Also of columns that are correlated: all dummies of a category, the diabetes data, and equal columns."""
