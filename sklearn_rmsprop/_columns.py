@@ -48,6 +48,8 @@ class Columns:
     converged : (n_settings,) bool
         Whether the column has ended before `max_iter`.
     ended : (n_settings,) bool
+    is_whitened : (n_settings,) bool
+        Whether their coordinates have a basis: that of all is the same.
     n_steps : int
         Steps done.
     n_evaluations : int
@@ -76,6 +78,7 @@ class Columns:
         self.coef = np.full((data.X.shape[1], n), np.nan, self._state.coef.dtype)
         self.intercept = np.full(n, np.nan, self._state.coef.dtype)
         self.n_iter, self.converged, self.ended = np.zeros(n, int), np.zeros(n, bool), np.zeros(n, bool)
+        self.is_whitened = np.full(n, coordinates.basis is not None)
 
     def run(self) -> "Columns":
         """Run until all columns have ended."""

@@ -19,11 +19,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows, sample_evenly
 from sklearn_rmsprop._training import train
-from sklearn_rmsprop._whitening import may_be_correlated, whitened
-
-# The basis of whitened coordinates needs at least so many rows for each column (in `fit`, with "auto"): with fewer than
-# two, the smallest eigenvalues of the correlation are far too small, whatever the columns are.
-ROWS_PER_COLUMN = 3
+from sklearn_rmsprop._whitening import ROWS_PER_COLUMN, may_be_correlated, whitened
 
 # From MANY_ROWS dense rows on, origins and units of the columns are those of SAMPLED_ROWS of them where these represent
 # the others (see `survey`). A standard deviation is then known to some 0.3 %, which the steps do not notice.

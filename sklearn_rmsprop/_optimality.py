@@ -12,14 +12,17 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_rmsprop._data import TrainingData
+from sklearn_rmsprop._kernel._losses import SquaredError
 from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._statistics import sample_evenly, shares_of
 from sklearn_rmsprop._stopping import IN_WORDS, Reason
 from sklearn_rmsprop._whitening import LOOKED_AT, is_ill_conditioned, standardised
+from sklearn_rmsprop._whitening import MOST_COLUMNS as MOST_WHITENED_COLUMNS
+from sklearn_rmsprop._whitening import ROWS_PER_COLUMN as ROWS_PER_WHITENED_COLUMN
 
-# The step changes the coefficients of at most so many columns: what it gains is a part of what is left. First half of
-# them are looked at, in LOOKED_AT rows for each, but FEWEST_LOOKED_AT at least.
+# The step changes the coefficients of at most so many columns: what it gains is a part of what is left. They are first
+# looked at in LOOKED_AT rows for each, but FEWEST_LOOKED_AT at least.
 MOST_COLUMNS, MOST_SPARSE_COLUMNS = 512, 256
 FEWEST_LOOKED_AT = 512
 
@@ -107,17 +110,15 @@ def stopped_short(
     n_rows : int
         Rows of the fit, of which `data` may have some only.
     """
-    objective, centred, dense = settings.objective, settings.fit_intercept, not sparse.issparse(data.X)
+    objective, centred = settings.objective, settings.fit_intercept
     if settings.tol is None or not settings.rule.average:
         return None
     model = coef.astype(np.float64), intercept.astype(np.float64)
     columns = columns_to_change(data, coef, nonzero=objective.has_l1)
     if len(columns) < 2 or len(data.rows) < 2 * len(columns):
         return None
-    some = sample_evenly(columns, (MOST_COLUMNS if dense else MOST_SPARSE_COLUMNS) // 2)
-    if not is_ill_conditioned(
-        Step.of(data, some, max(LOOKED_AT * len(some), FEWEST_LOOKED_AT), centred=centred).sample
-    ):
+    n_looked_at = max(LOOKED_AT * len(columns), FEWEST_LOOKED_AT)
+    if not is_ill_conditioned(Step.of(data, columns, n_looked_at, centred=centred).sample):
         return None
     step = Step.of(data, columns, max(ROWS_PER_COLUMN * len(columns), FEWEST_ROWS), centred=centred)
     if not (len(step.columns) > 1 and np.isfinite(step.sample).all()):
@@ -133,7 +134,7 @@ def stopped_short(
     return (
         f"The fit stopped because {IN_WORDS[reason]}, but has not reached its optimum: columns of X are strongly "
         f"correlated, and one step of Newton's method lowers the objective by {gain:.2g} times the null loss (the loss "
-        f"of the best constant). {remedy(data, settings)}"
+        f"of the best constant). {remedy(data, settings, n_rows=n_rows)}"
     )
 
 
@@ -219,13 +220,19 @@ def largest_gain(data: TrainingData, objective: Objective, models: Sequence[Mode
     return float(((at_models[0] - at_models[1:].min(axis=0)) / null_loss).max())
 
 
-def remedy(data: TrainingData, settings: Settings) -> str:
-    """What to do about correlated columns."""
-    whitened = "in which case the columns are decorrelated"
-    if settings.objective.has_l1:
-        return f'Use Lasso or ElasticNet, or penalty="l2", {whitened}, or momentum=0.9 and a smaller tol.'
-    if sparse.issparse(data.X):
-        return f"Pass X as a dense array if that is possible, {whitened}, or use momentum=0.9 and a smaller tol."
-    if not settings.standardize:
-        return f"Set standardize=True, {whitened}."
-    return f"Set whiten=True, {whitened}."
+def remedy(data: TrainingData, settings: Settings, *, n_rows: int) -> str:
+    """What to do about correlated columns: everything that keeps them from being whitened."""
+    objective, n_features = settings.objective, data.X.shape[1]
+    obstacles = {
+        "pass X as a dense array": sparse.issparse(data.X),
+        'set penalty="l2"': objective.has_l1,
+        "set standardize=True": not settings.standardize,
+        "set whiten=True": settings.whiten is False
+        or n_features > MOST_WHITENED_COLUMNS
+        or n_rows < ROWS_PER_WHITENED_COLUMN * n_features,
+    }
+    changes = [change for change, is_needed in obstacles.items() if is_needed] or ["set whiten=True"]
+    text = f"To have the columns decorrelated, {' and '.join(changes)}. Or set momentum=0.9 and a smaller tol."
+    if objective.has_l1 and objective.kind.kernel is SquaredError:
+        text += " Lasso and ElasticNet minimise the same objective."
+    return text

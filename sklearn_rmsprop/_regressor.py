@@ -619,6 +619,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 f"tol={self.tol} times the null loss (the loss of the best constant). Increase max_iter, learning_rate "
                 "or tol."
             )
+            if self._coordinates.basis is None and settings.may_whiten(data):
+                short += " If columns are correlated, set whiten=True."
         problems = [
             (short, ConvergenceWarning),
             (useless_delta(data, *model), UserWarning),

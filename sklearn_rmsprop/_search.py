@@ -34,6 +34,7 @@ from sklearn_rmsprop._parameters import CONSTRAINTS
 from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import seed_generator
+from sklearn_rmsprop._stopping import Reason
 from sklearn_rmsprop._typing import LossName, PenaltyName, Rows, ScheduleName
 
 # Parameters of RMSpropRegressor that a search does not have: alpha comes from `alphas`; folds take the place of rows
@@ -515,7 +516,8 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
             (useless_delta(data, settings.objective, *model), UserWarning),
             (distant_columns(data, settings), UserWarning),
         ]
-        if not settings.may_whiten(data):
-            short = stopped_short(data, settings, *model, reason="converged", n_rows=len(data.rows))
+        if not path.each("is_whitened")[kept == self.best_index_].item():
+            reason: Reason = "converged" if path.each("converged")[kept == self.best_index_].item() else "max_iter"
+            short = stopped_short(data, settings, *model, reason=reason, n_rows=len(data.rows))
             found.append((short, ConvergenceWarning))
         return problems + [(text, category) for text, category in found if text is not None]

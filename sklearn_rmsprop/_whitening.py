@@ -16,6 +16,10 @@ from sklearn_rmsprop._statistics import Statistics, sample_evenly, shares_of
 # Beyond this many columns, the 4 d^2 operations a batch cost more than they gain (docs/kernel_notes.md).
 MOST_COLUMNS = 512
 
+# The basis needs at least so many rows for each column (in `fit`, with "auto"): with fewer than two, the smallest
+# eigenvalues of the correlation are far too small, whatever the columns are.
+ROWS_PER_COLUMN = 3
+
 # Of more than MEASURED_AT_ONCE columns, the correlation is first measured on LOOKED_AT rows for each column. Twice as
 # many rows as columns have a condition number of some 30 where columns are independent, and one that is rather too
 # large where they are not. This saves well-conditioned fits up to half of their time (docs/kernel_notes.md).

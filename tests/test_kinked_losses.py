@@ -96,6 +96,19 @@ def test_many_targets_take_about_as_many_epochs_as_the_slowest_of_them():
         assert difference < 1e-4 * oracles.null(y, **loss)
 
 
+@pytest.mark.parametrize("loss", [{"loss": "absolute_error"}, {"loss": "quantile", "quantile": 0.9}], ids=str)
+def test_a_target_that_takes_longer_is_waited_for(loss):
+    """Beside three targets of noise, which have ceased to improve long before."""
+    rng = np.random.default_rng(0)
+    X = np.sinh(3 * rng.normal(size=(1000, 8)))
+    y = X.sum(axis=1) + rng.normal(size=1000)
+    together, _ = fit(X, np.column_stack([rng.normal(size=(1000, 3)), y]), **loss)
+    alone, _ = fit(X, y, **loss)
+    reached = oracles.objective(X, y, together.coef_[-1], together.intercept_[-1], **loss)
+    reached_alone = oracles.objective(X, y, alone.coef_, alone.intercept_, **loss)
+    assert reached - reached_alone < 2e-3 * oracles.null(y, **loss)
+
+
 def test_of_many_rows_stages_take_parts_of_epochs():
     """Evaluations follow the number of steps in the average, which a reduction lowers: else a stage takes 5 epochs."""
     rng = np.random.default_rng(0)

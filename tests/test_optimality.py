@@ -113,16 +113,34 @@ def test_more_is_not_asked_for_than_tol(tol):
     assert (gain > 0) == (tol == 1e-3)
 
 
-def test_remedies():
+@pytest.mark.parametrize("penalty", [None, "l1"])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("whiten", [False, "auto"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_the_remedy_is_all_that_it_takes(container, whiten, standardize, penalty):
+    if container is np.asarray and whiten == "auto" and standardize and penalty is None:
+        return  # whitened already
     X, y = powers()
-    for rows, parameters, named in (
-        (X, {"whiten": False}, "whiten=True"),
-        (X, {"standardize": False, "learning_rate": 1e-6}, "standardize=True"),
-        (sparse.csr_array(X), {}, "dense array"),
-        (X, {"penalty": "l1", "alpha": 1e-4}, "Lasso"),
-    ):
-        with pytest.warns(ConvergenceWarning, match=named):
-            RMSpropRegressor(random_state=0, **parameters).fit(rows, y)
+    parameters = {"whiten": whiten, "standardize": standardize, "penalty": penalty, "alpha": 1e-9, "max_iter": 100}
+    if not standardize:
+        X = (X - X.mean(axis=0)) / X.std(axis=0)
+        parameters |= {"learning_rate": 0.02}
+    with pytest.warns(ConvergenceWarning, match=SHORT) as caught:
+        RMSpropRegressor(random_state=0, **parameters).fit(container(X), y)
+    text = next(str(w.message) for w in caught if SHORT in str(w.message))
+    assert ("Lasso" in text) == (penalty == "l1")
+    changes = {
+        "standardize=True": {"standardize": True},
+        "whiten=True": {"whiten": True},
+        'penalty="l2"': {"penalty": "l2"},
+    }
+    for said, change in changes.items():
+        parameters |= change if said in text else {}
+    if not standardize:
+        del parameters["learning_rate"]
+    model = RMSpropRegressor(random_state=0, **parameters).fit(X if "dense" in text else container(X), y)
+    assert model._coordinates.basis is not None
+    assert excess(model, X, y) < 1e-3
 
 
 @pytest.mark.filterwarnings("error")
