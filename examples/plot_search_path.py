@@ -34,7 +34,7 @@ print(f"the largest is {np.abs(noise).max():.0f}")
 # %%
 # Least squares chooses badly
 # ---------------------------
-# ``LassoCV`` minimises squared errors, of which a few rows have nearly all.
+# A few rows have nearly all of the squared error that ``LassoCV`` minimises.
 
 
 def describe(name, model):
