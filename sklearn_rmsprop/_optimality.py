@@ -139,7 +139,7 @@ def stopped_short(
 
 
 def columns_to_change(data: TrainingData, coef: np.ndarray, *, nonzero: bool) -> np.ndarray:
-    """The numbers of the columns whose coefficients the step changes: evenly spread, of sparse rows the fullest ones.
+    """The numbers of the columns whose coefficients the step changes: evenly spread, of sparse rows half the fullest ones.
 
     `nonzero`: only those whose coefficients are not zero: there an L1 penalty is smooth.
     """
@@ -148,8 +148,9 @@ def columns_to_change(data: TrainingData, coef: np.ndarray, *, nonzero: bool) ->
     if not sparse.issparse(X):
         return sample_evenly(columns, MOST_COLUMNS)
     n_entries = np.bincount(X[sample_evenly(data.rows, MOST_SPARSE_ROWS)].indices, minlength=X.shape[1])
-    fullest = columns[np.argsort(-n_entries[columns], kind="stable")[:MOST_SPARSE_COLUMNS]]
-    return np.sort(fullest)
+    order = np.argsort(-n_entries[columns], kind="stable")
+    fullest, others = np.split(columns[order], [MOST_SPARSE_COLUMNS // 2])
+    return np.sort(np.append(fullest, sample_evenly(np.sort(others), MOST_SPARSE_COLUMNS // 2)))
 
 
 def some_and_others(rows: np.ndarray, *, are_all: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -88,6 +88,26 @@ def test_other_losses_say_so_too(loss, container):
     assert 0.1 * missed < gain < 1.05 * missed
 
 
+def test_sparse_columns_rarer_than_others():
+    rng = np.random.default_rng(0)
+    full = (rng.random((4000, 230)) < 0.05) * 1.0
+    has_entry = rng.random((4000, 20)) < 0.02
+    first = has_entry * rng.normal(size=has_entry.shape)
+    second = first + 0.01 * has_entry * rng.normal(size=has_entry.shape)
+    total, difference = full.sum(axis=1), (first - second).sum(axis=1)
+    y = total / total.std() + 0.2 * difference / difference.std() + 0.05 * rng.normal(size=4000)
+    X = np.hstack([full, first, second])
+    model, gain = fit(sparse.csr_array(X), y)
+    assert 1e-3 < gain < 1.05 * excess(model, X, y)
+
+
+def test_fits_to_few_rows_for_each_column_are_told_of_whitening():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(60, 5)), 8, axis=1) + 0.02 * rng.normal(size=(60, 40))
+    with pytest.warns(ConvergenceWarning, match="whiten=True"):
+        RMSpropRegressor(max_iter=100, random_state=0).fit(X, X @ rng.normal(size=40) + 100 * X[:, 0])
+
+
 def test_of_several_targets_the_worst_counts():
     X, y = powers()
     model, gain = fit(X, np.column_stack([X[:, 0], y]), whiten=False)
