@@ -139,7 +139,7 @@ def stopped_short(
 
 
 def columns_to_change(data: TrainingData, coef: np.ndarray, *, nonzero: bool) -> np.ndarray:
-    """The numbers of the columns whose coefficients the step changes: evenly spread, and of sparse rows the fullest, too.
+    """The numbers of the columns whose coefficients the step changes: evenly spread, of sparse rows also the fullest.
 
     `nonzero`: only those whose coefficients are not zero: there an L1 penalty is smooth.
     """
