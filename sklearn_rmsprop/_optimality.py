@@ -81,6 +81,8 @@ class Step:
     def down(self, gradient: np.ndarray, l2: float) -> np.ndarray:
         """The step against this gradient, (n_columns, n_targets); `l2`: strength of the L2 penalty."""
         second_derivatives = self.sample.T @ self.sample + np.diag(l2 / self.size**2)
+        if not np.isfinite(second_derivatives).all():  # of tiny columns, which the penalty holds at zero
+            return np.zeros_like(gradient)
         eigenvalues, vectors = np.linalg.eigh(second_derivatives)
         varies = eigenvalues > NULL_SHARE * eigenvalues[-1]
         of_directions = vectors[:, varies].T @ (gradient / self.size[:, np.newaxis])

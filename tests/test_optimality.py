@@ -183,6 +183,15 @@ def test_fits_that_have_arrived_say_nothing(parameters, convert):
     RMSpropRegressor(whiten=False, random_state=0, **parameters).fit(convert(X), 100 * y)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [1e-170, 1e-155, 1e100])
+@pytest.mark.parametrize("parameters", [{"penalty": "l2"}, {"penalty": "l1"}, {"loss": "quantile"}], ids=str)
+def test_columns_of_extreme_size(parameters, scale):
+    X, y = powers()
+    model = RMSpropRegressor(whiten=False, max_iter=20, random_state=0, **parameters).fit(scale * X, y)
+    assert np.isfinite(model.predict(scale * X)).all()
+
+
 def test_the_rows_of_the_gradient_are_not_those_of_the_gain(monkeypatch):
     """What a step gains on the rows that it was computed from may be their noise."""
     monkeypatch.setattr("sklearn_rmsprop._optimality.MOST_ROWS", 200)
