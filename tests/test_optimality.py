@@ -185,7 +185,9 @@ def test_fits_that_have_arrived_say_nothing(parameters, convert):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scale", [1e-170, 1e-155, 1e100])
-@pytest.mark.parametrize("parameters", [{"penalty": "l2"}, {"penalty": "l1"}, {"loss": "quantile"}], ids=str)
+@pytest.mark.parametrize(
+    "parameters", [{"penalty": "l2", "alpha": 1e3}, {"penalty": "l1"}, {"loss": "quantile"}], ids=str
+)
 def test_columns_of_extreme_size(parameters, scale):
     X, y = powers()
     model = RMSpropRegressor(whiten=False, max_iter=20, random_state=0, **parameters).fit(scale * X, y)
