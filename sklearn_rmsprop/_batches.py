@@ -163,11 +163,12 @@ def weighted_squared_norms(data: TrainingData, coordinates: Coordinates, *, with
 def largest_squared_target(data: TrainingData, coordinates: Coordinates) -> np.ndarray:
     """The square of each selected row's largest target, in units of the targets."""
     every = len(data.rows) == len(data.y)  # selecting all rows by their numbers takes longer than everything else
-    result: Any = 0.0
+    result: Any = None
     for k in range(1 if is_shared(data.y) else data.y.shape[1]):
         target = (data.y[:, k] if every else data.y[data.rows, k]) - coordinates.y_mean[k]
         target /= coordinates.y_unit[k]
-        result = np.maximum(result, np.square(target, out=target))
+        np.square(target, out=target)
+        result = target if result is None else np.maximum(result, target, out=result)
     return result
 
 

@@ -26,8 +26,9 @@ from sklearn_rmsprop._whitening import ROWS_PER_COLUMN as ROWS_PER_WHITENED_COLU
 MOST_COLUMNS, MOST_SPARSE_COLUMNS = 512, 256
 FEWEST_LOOKED_AT = 512
 
-# Of sparse rows, the fullest columns are those of so many rows.
-MOST_SPARSE_ROWS = 1024
+# Of sparse rows, the fullest columns are those of so many rows. Columns with fewer than FEWEST_ENTRIES entries in a
+# sample are left out there: some are equal by chance.
+MOST_SPARSE_ROWS, FEWEST_ENTRIES = 1024, 5
 
 # The curvature is that of so many rows for each of these columns, but of FEWEST_ROWS at least.
 ROWS_PER_COLUMN, FEWEST_ROWS = 4, 2048
@@ -73,8 +74,13 @@ class Step:
         """With a sample of about so many rows."""
         rows = sample_evenly(data.rows, n_rows)
         X: Any = data.X
-        X = (X[rows][:, columns].toarray() if sparse.issparse(X) else X[np.ix_(rows, columns)]).astype(np.float64)
-        sample, mean, size = standardised(X, shares_of(data.weight, rows), centred=centred)
+        if sparse.issparse(X):
+            X = X[rows][:, columns].toarray()
+            known = np.count_nonzero(X, axis=0) >= FEWEST_ENTRIES
+            X, columns = X[:, known], columns[known]
+        else:
+            X = X[np.ix_(rows, columns)]
+        sample, mean, size = standardised(X.astype(np.float64), shares_of(data.weight, rows), centred=centred)
         varies = size > 0
         return cls(columns[varies], sample[:, varies], mean[varies], size[varies])
 
@@ -159,8 +165,10 @@ def some_and_others(rows: np.ndarray, *, are_all: bool) -> tuple[np.ndarray, np.
     """Up to MOST_ROWS of these rows, and as many others; all of them twice if the fit had no more."""
     if are_all and len(rows) <= MOST_ROWS:
         return rows, rows
-    some = sample_evenly(rows, min(MOST_ROWS, len(rows) // 2))
-    return some, sample_evenly(np.setdiff1d(rows, some, assume_unique=True), MOST_ROWS)
+    places = sample_evenly(np.arange(len(rows), dtype=np.uint32), min(MOST_ROWS, len(rows) // 2))
+    is_other = np.ones(len(rows), bool)
+    is_other[places] = False
+    return rows[places], sample_evenly(rows[is_other], MOST_ROWS)
 
 
 def blocks(data: TrainingData, rows: np.ndarray) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
