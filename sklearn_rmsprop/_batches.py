@@ -18,9 +18,6 @@ OUTLYING = 4
 # The most rows that are in every batch: they cost as much as other rows of the batch. One default batch.
 MOST_CERTAIN = 32
 
-# Values of a sparse X that are turned into norms at a time, which bounds the memory for it.
-VALUES_AT_ONCE = 1 << 18
-
 SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 
 # Up to so many rows are all in one batch, where exact gradients suit the fit (`Settings.suits_exact_gradients`) and
@@ -181,9 +178,8 @@ def squared_norms(data: TrainingData, coordinates: Coordinates) -> np.ndarray:
         return squared_norms_of_rows(X, data.rows, mean, inverse_unit)
     result = np.empty(len(data.rows))
     every = len(data.rows) == X.shape[0]
-    n_at_once = max(1, VALUES_AT_ONCE * X.shape[0] // max(1, data.n_values))
-    for first in range(0, len(result), n_at_once):
-        part = slice(first, first + n_at_once)
+    for first in range(0, len(result), data.n_rows_at_once):
+        part = slice(first, first + data.n_rows_at_once)
         block = X[part] if every else X[data.rows[part]]
         scaled = block.data * inverse_unit[block.indices]
         row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))

@@ -22,6 +22,9 @@ MAX_ROWS = np.iinfo(np.uint32).max
 # weight theirs would underflow.
 NEGLIGIBLE_WEIGHT = 1e-290
 
+# Numbers of X that are copied at a time.
+VALUES_AT_ONCE = 1 << 18
+
 INVALID_CSR = (
     "X must be a valid sparse matrix: indptr must start at 0 and must not decrease, indices must be numbers of columns "
     "of X, and both must be one-dimensional arrays of integers. This matrix violates one of these rules; its method "
@@ -55,6 +58,11 @@ class TrainingData:
         """How many numbers of X are stored."""
         X: Any = self.X
         return X.nnz if sparse.issparse(X) else X.size
+
+    @property
+    def n_rows_at_once(self) -> int:
+        """How many rows to copy at a time, which bounds the memory for it."""
+        return max(1, VALUES_AT_ONCE * len(self.y) // max(1, self.n_values))
 
     def of_targets(self, targets: np.ndarray) -> "TrainingData":
         """The data with some of the targets; a column that is broadcast stays one."""

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_rmsprop._columns import Columns
 from sklearn_rmsprop._data import TrainingData, neighbours
 from sklearn_rmsprop._settings import Settings
-from sklearn_rmsprop._statistics import sample_evenly, weights_of
+from sklearn_rmsprop._statistics import sample_evenly, shares_of
 
 # Settings are compared, in order to discard some, on at most so many rows of each fold, after so many evaluations of
 # the training loss, and again when the steps have grown by this factor: comparing takes as long as a few steps.
@@ -122,8 +122,7 @@ class Fold:
         predicted = predictions(self._data.X[rows], training.each("coef"), training.each("intercept"))
         y = np.ascontiguousarray(np.broadcast_to(self._data.y[rows], predicted.shape))
         losses = self._loss.derivative_and_loss(y, np.ascontiguousarray(predicted, np.float64))[1]
-        weight = weights_of(self._data.weight, rows)
-        weight = weight / weight.sum()
+        weight = shares_of(self._data.weight, rows)
         mean = weight @ losses
         if not np.isfinite(mean).any():
             return self._behind

@@ -37,9 +37,6 @@ ROWS_PER_COLUMN, FEWEST_ROWS = 4, 2048
 # that the step was computed from may be their noise.
 MOST_ROWS = 1 << 16
 
-# Numbers of X that are copied at a time.
-VALUES_AT_ONCE = 1 << 18
-
 # Directions with less than this share of the largest curvature are left out.
 NULL_SHARE = 1e-9
 
@@ -174,10 +171,9 @@ def some_and_others(rows: np.ndarray, *, are_all: bool) -> tuple[np.ndarray, np.
 def blocks(data: TrainingData, rows: np.ndarray) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """X, targets, and shares of the weight, of some rows at a time."""
     share = shares_of(data.weight, rows)
-    n_at_once = max(1, VALUES_AT_ONCE * len(data.y) // max(1, data.n_values))
-    for first in range(0, len(rows), n_at_once):
-        part = rows[first : first + n_at_once]
-        yield data.X[part], np.ascontiguousarray(data.y[part]), share[first : first + n_at_once]
+    for first in range(0, len(rows), data.n_rows_at_once):
+        part = slice(first, first + data.n_rows_at_once)
+        yield data.X[rows[part]], np.ascontiguousarray(data.y[rows[part]]), share[part]
 
 
 def gradient_of(data: TrainingData, objective: Objective, model: Model, rows: np.ndarray, step: Step) -> np.ndarray:

@@ -516,8 +516,9 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
             (useless_delta(data, settings.objective, *model), UserWarning),
             (distant_columns(data, settings), UserWarning),
         ]
-        if not path.each("is_whitened")[kept == self.best_index_].item():
-            reason: Reason = "converged" if path.each("converged")[kept == self.best_index_].item() else "max_iter"
+        chosen = np.searchsorted(kept, self.best_index_)
+        if not path.each("is_whitened")[chosen]:
+            reason: Reason = "converged" if path.each("converged")[chosen] else "max_iter"
             short = stopped_short(data, settings, *model, reason=reason, n_rows=len(data.rows))
             found.append((short, ConvergenceWarning))
         return problems + [(text, category) for text, category in found if text is not None]
