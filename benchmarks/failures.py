@@ -67,9 +67,9 @@ def student_t2(seed, n_rows):
     return X, linear_target(rng, X)
 
 
-def correlated(seed, n_rows):
+def correlated(seed, n_rows, *, n_columns=20):
     """Return AR(0.95) columns, which do not depend on the seed."""
-    return autoregressive(n_rows, 20, 0.95)
+    return autoregressive(n_rows, n_columns, 0.95)
 
 
 def sorted_rows(seed, n_rows):
@@ -139,6 +139,7 @@ FOR_MANY_COLUMNS = (
     rmsprop(penalty="l2", alpha=1.0),
     LEAST_SQUARES,
 )
+FOR_FEWER_ROWS = (rmsprop(), rmsprop(whiten=False), *FOR_MANY_COLUMNS[1:], RIDGE, STRONG_RIDGE)
 FOR_FEW_ROWS = (
     rmsprop(),
     rmsprop(tol=1e-6),
@@ -173,9 +174,11 @@ FAILURE_CASES = (
     FailureCase("condition number 1e5", partial(ill_conditioned, condition=1e5), 20_000, FOR_ILL_CONDITIONED),
     FailureCase("condition number 1e6", partial(ill_conditioned, condition=1e6), 20_000, FOR_ILL_CONDITIONED),
     FailureCase("independent, 50 % noise", partial(normal, n_columns=300), 1000, FOR_MANY_COLUMNS),
-    FailureCase("independent, 50 % noise", partial(normal, n_columns=1000), 300, (*FOR_MANY_COLUMNS, STRONG_RIDGE)),
-    FailureCase("independent, no noise", partial(normal, n_columns=1000, noise=0.0), 300, FOR_MANY_COLUMNS),
-    FailureCase("independent, no noise", partial(normal, n_columns=3000, noise=0.0), 300, FOR_MANY_COLUMNS),
+    FailureCase("independent, 50 % noise", partial(normal, n_columns=1000), 300, FOR_FEWER_ROWS),
+    FailureCase("independent, no noise", partial(normal, n_columns=1000, noise=0.0), 300, FOR_FEWER_ROWS),
+    FailureCase("independent, no noise", partial(normal, n_columns=3000, noise=0.0), 300, FOR_FEWER_ROWS),
+    FailureCase("independent, 50 % noise", partial(normal, n_columns=1500), 1000, FOR_FEWER_ROWS),
+    FailureCase("AR(0.95), few rows", partial(correlated, n_columns=1000), 300, FOR_FEWER_ROWS),
     FailureCase("few rows, 50 seeds", partial(normal, n_columns=10), 100, FOR_FEW_ROWS, n_seeds=50),
     FailureCase("CSR, mean 10, sd 1", partial(csr_with_mean, mean=10), 20_000, FOR_CSR_WITH_MEAN),
     FailureCase("CSR, mean 100, sd 1", partial(csr_with_mean, mean=100), 20_000, FOR_CSR_WITH_MEAN),

@@ -59,10 +59,11 @@ class Columns:
         n, first = len(settings), settings[0]
         l1, l2 = (np.array([getattr(s.objective, name) for s in settings], float) for name in ("alpha_l1", "alpha_l2"))
         self._settings = replace(first, objective=first.objective.with_penalties(l1, l2))
-        coordinates, outlying = engine.survey(data, self._settings)
-        coordinates = coordinates.of_targets(np.zeros(n, dtype=np.intp))
-        data = replace(data, y=np.broadcast_to(data.y, (len(data.y), n)))
-        self._problem = engine.pose(data, coordinates, self._settings, outlying=outlying)
+        prepared = engine.prepare(data, self._settings)
+        self._prepared, n_features = prepared, data.X.shape[1]
+        coordinates = prepared.coordinates.of_targets(np.zeros(n, dtype=np.intp))
+        data = replace(prepared.data, y=np.broadcast_to(prepared.data.y, (len(prepared.data.y), n)))
+        self._problem = engine.pose(data, coordinates, self._settings, outlying=prepared.outlying)
         state = engine.start(data, coordinates, self._settings, generator)
         self._state = self._problem.state_on_rows(state)
         self._rates = np.ones(n)
@@ -75,7 +76,7 @@ class Columns:
         self._fewest_inside = fewest_inside_an_epoch(self._problem, self._settings)
         self._in_pass = np.arange(n)
         self.n_steps = self.n_evaluations = 0
-        self.coef = np.full((data.X.shape[1], n), np.nan, self._state.coef.dtype)
+        self.coef = np.full((n_features, n), np.nan, self._state.coef.dtype)
         self.intercept = np.full(n, np.nan, self._state.coef.dtype)
         self.n_iter, self.converged, self.ended = np.zeros(n, int), np.zeros(n, bool), np.zeros(n, bool)
         self.is_whitened = np.full(n, coordinates.basis is not None)
@@ -139,9 +140,10 @@ class Columns:
         """Set the coefficients of the columns that have not ended."""
         places = np.flatnonzero(~self.ended[self._in_pass])
         columns = self._in_pass[places]
-        state = self._problem.state_off_rows(self._state).of_targets(places)
+        coordinates, state = self._prepared.of_columns(self._problem.state_off_rows(self._state).of_targets(places))
+        coordinates = coordinates.of_targets(np.zeros(len(places), dtype=np.intp))
         with np.errstate(over="ignore", invalid="ignore"):
-            coef, intercept = self._problem.coordinates.of_targets(places).to_user(state.reported())
+            coef, intercept = coordinates.to_user(state.reported())
             self.coef[:, columns], self.intercept[columns] = coef, intercept
         finite = np.isfinite(self.coef[:, columns]).all(axis=0) & np.isfinite(self.intercept[columns])
         overflowed = columns[~finite]

@@ -53,7 +53,8 @@ class Coordinates:
     basis, inverse_basis : (n_features, n_features), or None
         Whitened coordinates: the coefficients of the kernel's features are basis @ coordinates. The basis includes
         1 / x_unit, so that steps are scaled by 1 / row_norm only.
-    basis_l2 : strength of the L2 penalty, in the kernel's units, that the basis was made for
+    l2_in_units : strength of the L2 penalty, in the kernel's units, whose curvature the units of coordinates include;
+        None where units are those of the columns
     columns : numbers of these columns in X; None: all of them in order
     """
 
@@ -67,7 +68,7 @@ class Coordinates:
     magnitude: float = 0.0
     basis: np.ndarray | None = None
     inverse_basis: np.ndarray | None = None
-    basis_l2: float = 0.0
+    l2_in_units: float | None = None
     columns: np.ndarray | None = None
 
     def __setstate__(self, stored: dict[str, Any]) -> None:
@@ -172,18 +173,18 @@ class Coordinates:
         return (1 / self.x_unit if self.basis is None else np.ones(len(self.x_unit))) / self.row_norm
 
     def _shrinkage(self, objective: Objective) -> np.ndarray | float:
-        """By what a target's L2 penalty, where stronger than that of the basis, shortens the steps of each coordinate.
+        """By what a target's L2 penalty, where stronger than that in the units, shortens the steps of each coordinate.
 
-        The basis is made for the weakest penalty of all targets. A stronger one curves the objective more along some of
-        its axes, by so much more that the unit there is shorter.
+        The units are made for the weakest penalty of all targets. A stronger one curves the objective more along some
+        of the coordinates, by so much more that the unit there is shorter.
         """
-        if self.basis is None or not objective.has_l2:
+        if self.l2_in_units is None or not objective.has_l2:
             return 1.0
-        stronger = np.maximum(objective.strengths(self.y_unit)[1] - self.basis_l2, 0)
+        stronger = np.maximum(objective.strengths(self.y_unit)[1] - self.l2_in_units, 0)
         if not stronger.any():
             return 1.0
-        curvature = 1 + np.square(self.basis).sum(axis=0)[:, np.newaxis] * stronger
-        return 1 / np.sqrt(curvature)
+        square = 1 / self.x_unit**2 if self.basis is None else np.square(self.basis).sum(axis=0)
+        return 1 / np.sqrt(1 + square[:, np.newaxis] * stronger)
 
     def inverse_unit(self, objective: Objective, dtype: np.dtype, *, fit_intercept: bool) -> np.ndarray:
         """1 / unit of each coordinate, and 0 for an intercept that is not fitted: it does not move."""
@@ -246,9 +247,10 @@ class Coordinates:
     def penalties(
         self, objective: Objective, dtype: np.dtype, probability: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """A factor for each feature and the intercept, and the L1 and L2 penalties of each target; None without any.
+        """A factor for each coordinate, and the L1 and L2 penalties of each target; None without any.
 
-        The penalty of a coordinate is the product of the two, in the units of the kernel's gradients.
+        The factor is (n_features + 1, n_targets), or has one column for all targets. The penalty of a coordinate is the
+        product of the two, in the units of the kernel's gradients.
 
         `probability`: of sparse rows, that of a batch having an entry of each column.
 
@@ -260,18 +262,20 @@ class Coordinates:
         if not objective.is_penalized:
             return None
         # with a basis the L2 penalty acts on the coefficients, whose gradient is not in units of a coordinate
-        per_feature = np.ones(len(self.x_unit)) if self.basis is not None else self._inverse_units()
+        factor = np.ones((len(self.x_unit), 1))
+        if self.basis is None:
+            factor = self._inverse_units()[:, np.newaxis] * self._shrinkage(objective)
         if probability is not None:
-            per_feature = per_feature / probability
+            factor = factor / probability[:, np.newaxis]
         with np.errstate(over="ignore", invalid="ignore"):
             l1, l2 = objective.strengths(self.y_unit)
-            largest = (per_feature.max(initial=0.0) * np.append(l1, l2)).astype(dtype)
+            largest = (factor.max(initial=0.0) * np.append(l1, l2)).astype(dtype)
         if not np.isfinite(largest).all():
             raise ValueError(
                 f"alpha must be small enough that the penalty does not overflow {dtype} with this X and y; got "
                 f"{np.max(objective.alpha_l1 + objective.alpha_l2)}. Set a smaller alpha, or scale X and y."
             )
-        return np.append(per_feature, 0.0), l1, l2
+        return np.vstack((factor, np.zeros(factor.shape[1]))), l1, l2
 
 
 def varying_columns(statistics: Statistics) -> np.ndarray:

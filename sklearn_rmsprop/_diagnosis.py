@@ -1,4 +1,4 @@
-"""Whether rows do not determine a fitted model, whether it overfits, and whether `delta` leaves gradients to fit."""
+"""Whether columns are too far from zero to fit, and whether `delta` leaves gradients to fit."""
 
 from typing import Any
 
@@ -11,24 +11,12 @@ from sklearn_rmsprop._objective import Objective
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import (
-    Weight,
     location,
-    mean_weight,
     median_distance,
-    moments_of,
     sample_evenly,
-    sparse_moments,
+    weighted_moments,
     weights_of,
 )
-
-# With fewer rows than columns, a model whose predictions for new rows vary more than the target is mostly worse than
-# the target's mean: fits with an R2 below -0.5 had 1.2 to 98, those with an R2 above it up to 1.
-ARBITRARY_SPREAD = 1.0
-
-# A sparse model of many columns without a penalty counts as overfitted ("learned by heart") if its errors on new rows
-# cost this share more of the target's variance. Measured on data with 1 to 30 entries a row: at an estimate of 0.08 it
-# predicts new rows 0.01 of R2 worse than Ridge, at 0.14 (words of docstrings) 0.1, at 0.25 0.3.
-LEARNED_BY_HEART, MANY_COLUMNS = 0.1, 100
 
 # Without an intercept, columns may be this many standard deviations from zero, also in dense data, whose whitened
 # coordinates even out more. Measured beside 20 one-hot columns: sparse data had an excess loss of 2e-4 at 10 standard
@@ -77,74 +65,6 @@ def distant_columns(data: TrainingData, settings: Settings) -> str | None:
         "fit cannot centre it: what the column varies by may not be fitted. Set fit_intercept=True, or subtract the "
         "mean from the column."
     )
-
-
-def arbitrary_spread(data: TrainingData, coef: np.ndarray, *, n_rows: int) -> float | None:
-    """How many times as much as the target predictions for new rows vary, if that tells of an arbitrary model, or None.
-
-    Arbitrary are large models where there are fewer rows than columns. `data` may be a sample of the `n_rows` rows.
-    """
-    if n_rows >= data.X.shape[1]:
-        return None
-    spread = float(prediction_spread(data, coef).max())
-    return spread if spread > ARBITRARY_SPREAD else None
-
-
-def prediction_spread(data: TrainingData, coef: np.ndarray) -> np.ndarray:
-    """How many times as much as each target a model's predictions for new rows vary, if the columns are independent.
-
-    The sum over the columns of the squared coefficient times the variance, over the variance of the target. `coef` has
-    the shape (n_features, n_targets).
-    """
-    x_sd, y_sd = (weighted_moments(columns, data.rows, data.weight)[1] for columns in (data.X, data.y))
-    with np.errstate(over="ignore"):
-        relative_sd = np.divide(coef * x_sd[:, np.newaxis], y_sd, out=np.zeros(coef.shape), where=y_sd > 0)
-        return (relative_sd**2).sum(axis=0)
-
-
-def weighted_moments(columns: Any, rows: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of dense or sparse columns over these rows."""
-    relative = weight / mean_weight(weight, rows) if isinstance(weight, np.ndarray) else None
-    moments = sparse_moments if sparse.issparse(columns) else moments_of
-    return moments(columns, rows, relative)
-
-
-def learned_by_heart(
-    data: TrainingData, objective: Objective, coef: np.ndarray, intercept: np.ndarray, *, n_rows: int
-) -> str | None:
-    """What a warning should say if a fit to sparse rows without a penalty has fitted their noise, or None.
-
-    Each coefficient takes 1 / n_rows of the variance of the noise away from the training rows, and adds as much on new
-    ones. (On dense rows that is so, too; but there it is least squares that users compare with.) `coef` has the shape
-    (n_features, n_targets); `data` may be a sample of the `n_rows` rows.
-    """
-    X: Any = data.X
-    if not sparse.issparse(X) or objective.is_penalized:
-        return None
-    n_columns = np.count_nonzero(coef.any(axis=1))
-    share = n_columns / n_rows
-    # where there are fewer rows than columns, `arbitrary_spread` tells
-    if share <= LEARNED_BY_HEART or n_columns < MANY_COLUMNS or n_rows < X.shape[1]:
-        return None
-    rows = sample_evenly(data.rows, MOST_ROWS)
-    y, weight = data.y[rows], weights_of(data.weight, rows)
-    degree = 1 if objective.kind.robust else 2
-    noise, spread = (mean_deviation(values, weight, degree) for values in (y - (X[rows] @ coef + intercept), y))
-    unexplained = np.divide(noise, spread, out=np.zeros_like(noise), where=spread > 0) ** 2
-    if float(unexplained.max()) * share <= LEARNED_BY_HEART * (1 - share):
-        return None
-    return (
-        f"The model is overfitted: X has {n_columns} columns for {n_rows} rows, there is no penalty, and the model has "
-        'fitted much of the noise of these rows, so that it predicts new rows worse. Set penalty="l2" (and choose '
-        "alpha by cross-validation), or early_stopping=True."
-    )
-
-
-def mean_deviation(columns: np.ndarray, weight: np.ndarray, degree: int) -> np.ndarray:
-    """The mean distance of each column from its median (degree 1), or the standard deviation (degree 2)."""
-    center = location(columns, np.arange(len(columns)), weight, 0.5 if degree == 1 else None)
-    mean: np.ndarray = np.average(np.abs(columns - center) ** degree, axis=0, weights=weight)
-    return mean ** (1 / degree)
 
 
 def useless_delta(data: TrainingData, objective: Objective, coef: np.ndarray, intercept: np.ndarray) -> str | None:

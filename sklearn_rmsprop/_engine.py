@@ -1,11 +1,11 @@
 """The fitting engine, without an estimator: measure the rows, start a state, run steps, train, read off coefficients.
 
-A fit is `survey` (or `measure` and `coordinates_of`), `start`, `pose`, `train` and `coefficients`, in this order. No
+A fit is `prepare` (or `measure` and `coordinates_of`), `start`, `pose`, `train` and `coefficients`, in this order. No
 function changes its arguments, except the working memory of the problem's rows, and the state given to
 `train_one_pass`.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -15,6 +15,7 @@ from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates, 
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._monitor import History, Monitor
 from sklearn_rmsprop._problem import Problem, data_for_kernel, make_problem, origin_of_rows
+from sklearn_rmsprop._row_space import RowSpace, make_row_space, suits_row_space
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import Statistics, measure_rows, sample_evenly
@@ -24,6 +25,41 @@ from sklearn_rmsprop._whitening import ROWS_PER_COLUMN, may_be_correlated, white
 # From MANY_ROWS dense rows on, origins and units of the columns are those of SAMPLED_ROWS of them where these represent
 # the others (see `survey`). A standard deviation is then known to some 0.3 %, which the steps do not notice.
 MANY_ROWS, SAMPLED_ROWS = 200_000, 1 << 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of a fit, and the coordinates in which to fit them.
+
+    Attributes
+    ----------
+    data, coordinates : arguments of `start` and `pose`
+    outlying : the numbers of the rows of outlying norm, where they are known already
+    space : the space of these rows, if they are few and `data` are their components
+    """
+
+    data: TrainingData
+    coordinates: Coordinates
+    outlying: np.ndarray | None = None
+    space: RowSpace | None = None
+
+    def of_rows(self, data: TrainingData) -> TrainingData:
+        """Other rows, such as those of a validation set, as rows of this fit."""
+        return data if self.space is None else self.space.of_rows(data)
+
+    def of_columns(self, state: State) -> tuple[Coordinates, State]:
+        """The state of a fit of the columns of X that has led to this state, and its coordinates."""
+        return (self.coordinates, state) if self.space is None else (self.space.columns, self.space.leave(state))
+
+
+def prepare(data: TrainingData, settings: Settings, *, from_zero: bool = True) -> Prepared:
+    """Find the coordinates in which to fit these rows. `from_zero`: whether the coefficients start there."""
+    if from_zero and suits_row_space(data, settings):
+        columns, _ = survey(data, replace(settings, whiten=False))
+        l2 = np.asarray(settings.objective.strengths(columns.y_unit)[1])
+        if (space := make_row_space(data, columns, l2)) is not None:
+            return Prepared(space.data, space.coordinates, space=space)
+    return Prepared(data, *survey(data, settings))
 
 
 def measure(

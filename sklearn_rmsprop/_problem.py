@@ -212,7 +212,8 @@ def make_problem(
             if certain is not None:
                 probability = probability.copy()
                 probability[X[certain].indices] = 1  # in every batch
-        penalties = coordinates.penalties(objective, dtype, probability)
+        if (penalties := coordinates.penalties(objective, dtype, probability)) is not None:
+            penalties = np.ascontiguousarray(penalties[0][:, 0]), *penalties[1:]
         floor = coordinates.intercept_floor(dtype)
         of_features = np.ascontiguousarray(inverse_unit[:, 0])  # only a basis makes targets differ
         rows = CSRRows(X, y, weight, drawn, shuffle, of_features, floor, penalties, certain)
@@ -220,8 +221,8 @@ def make_problem(
         mean = np.zeros(X.shape[1], dtype) if coordinates.x_mean is None else coordinates.x_mean.astype(dtype)
         of_coordinates = None
         if (penalties := coordinates.penalties(objective, dtype, None)) is not None:
-            unit, *of_targets = penalties
-            of_coordinates = [(unit[:, np.newaxis] * penalty).astype(dtype) for penalty in of_targets]
+            factor, *of_targets = penalties
+            of_coordinates = [(factor * penalty).astype(dtype) for penalty in of_targets]
         floor = coordinates.gradient_floor(objective, dtype)
         basis = None if coordinates.basis is None else coordinates.basis.astype(dtype)
         rows = DenseRows(X, y, weight, drawn, shuffle, mean, inverse_unit, floor, of_coordinates, basis, certain)

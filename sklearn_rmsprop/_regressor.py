@@ -1,6 +1,7 @@
 """The estimator: its parameters, and `fit` and `partial_fit`, which validate, call the engine and set attributes."""
 
 import warnings
+from collections.abc import Callable
 from copy import copy
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,17 +16,17 @@ from sklearn_rmsprop._compat import CallbackSupportMixin, fit_context, has_callb
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import REALS, TrainingData, checked_start, validate_training
 from sklearn_rmsprop._diagnosis import (
-    arbitrary_spread,
     distant_columns,
-    learned_by_heart,
     useless_delta,
     useless_delta_of_stream,
 )
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._monitor import CallbackMonitor, History, Monitor, Monitors, VerboseMonitor
 from sklearn_rmsprop._optimality import stopped_short
+from sklearn_rmsprop._overfitting import overfitted
 from sklearn_rmsprop._parameters import CONSTRAINTS, check_for_partial_fit
 from sklearn_rmsprop._problem import Problem
+from sklearn_rmsprop._row_space import RowSpace
 from sklearn_rmsprop._schedules import Schedule
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State, seed_generator
@@ -158,7 +159,11 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         progress. Whitening takes `4 n_features^2` operations per batch. "auto" whitens if it is worth this cost: dense
         `X` of up to 512 columns and at least three times as many rows, no L1 penalty, `standardize`, and a condition
         number of the correlation matrix above 200. It changes the path, not the solution. `partial_fit` computes the
-        basis once it has had three rows for each column.
+        basis once it has had three rows for each column. If a dense `X` has more columns than rows (up to 2048 rows, no
+        L1 penalty, `standardize`), `fit` works in the principal components of the rows, unless `whiten` is False or
+        coefficients to start from are given. Of the many models that fit the rows equally well it then comes to that
+        of least norm, as `LinearRegression` does, or with an L2 penalty to that of `Ridge`. This takes two copies of
+        `X` in float64.
 
     delta : float, default=1.0
         The error from which on "huber" is linear, in (0, inf), and the largest error without a cost in the
@@ -438,10 +443,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             If there are fewer rows than columns, and the coefficients are so large that predictions for new rows vary
             more than the target: the model has learned the noise of these rows. If a sparse `X` has more than a tenth
             as many columns as rows, there is no penalty or `early_stopping`, and the model has fitted much of the
-            noise. If `delta` does not suit `y`: so large that nearly no error has a cost and the model has learned
-            little; with "huber" also so large that outliers have their full weight, or so small that it is the absolute
-            error. If there is no intercept, and a column lies more than 20 standard deviations from zero in sparse
-            data, or 10,000 in dense data.
+            noise. If a dense `X` has more than 2048 rows and even more columns, and there is neither.
+
+            If `delta` does not suit `y`: so large that nearly no error has a cost and the model has learned little;
+            with "huber" also so large that outliers have their full weight, or so small that it is the absolute error.
+            If there is no intercept, and a column lies more than 20 standard deviations from zero in sparse data, or
+            10,000 in dense data.
 
         Examples
         --------
@@ -454,16 +461,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         """
         with self._unchanged_on_failure():
             validation = (X_val, y_val, sample_weight_val)
-            spread, problems = self._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
-        if spread is not None:
-            # measured on 20 to 1000 rows of up to 15 times as many columns
-            warnings.warn(
-                f"X has more columns ({self.n_features_in_}) than rows, so many different models fit these rows, and "
-                "the coefficients of this one are large: the standard deviation of predictions for new rows may be "
-                f'{spread:.2g} times that of y. Set penalty="l2" and alpha, for example to 0.1; do not raise '
-                "learning_rate above 0.2.",
-                stacklevel=2,
-            )
+            problems = self._fit(X, y, sample_weight, coef_init, intercept_init, validation=validation)
         for text, category in problems:
             warnings.warn(text, category, stacklevel=2)
         return self
@@ -540,7 +538,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         intercept_init: ArrayLike | None,
         *,
         validation: tuple[Rows | None, ArrayLike | None, ArrayLike | None],
-    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
+    ) -> list[tuple[str, type[Warning]]]:
         """`fit` without its error handling and warnings: returns what these depend on."""
         self.__dict__.pop("validation_scores_", None)  # of an earlier fit
         self._statistics = None
@@ -550,14 +548,23 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         validation_data = validate_own(self, *validation, n_targets=data.y.shape[1])
         if self.early_stopping and validation_data is None:
             data, validation_data = hold_out(data, self.validation_fraction, random_state)
-        coordinates, outlying = engine.survey(data, settings)
+        is_given = coef_init is not None or intercept_init is not None or (self.warm_start and hasattr(self, "coef_"))
+        prepared = engine.prepare(data, settings, from_zero=not is_given)
         if validation_data is not None:
-            held_out = make_held_out(validation_data, settings.objective, coordinates)
+            held_out = make_held_out(prepared.of_rows(validation_data), settings.objective, prepared.coordinates)
         generator = seed_generator(random_state)
-        state = self._start(data, coordinates, settings, generator, coef_init=coef_init, intercept_init=intercept_init)
-        problem = engine.pose(data, coordinates, settings, outlying=outlying)
-        reason = self._train(problem, state, settings, held_out, (X, y, sample_weight))
-        return self._diagnose(data, settings, reason, n_rows=len(data.rows))
+        state = self._start(
+            prepared.data,
+            prepared.coordinates,
+            settings,
+            generator,
+            coef_init=coef_init,
+            intercept_init=intercept_init,
+        )
+        problem = engine.pose(prepared.data, prepared.coordinates, settings, outlying=prepared.outlying)
+        passed = X, y, sample_weight
+        reason = self._train(problem, state, settings, held_out, passed, of_columns=prepared.of_columns)
+        return self._diagnose(data, settings, reason, n_rows=len(data.rows), space=prepared.space)
 
     def _start(
         self,
@@ -583,13 +590,22 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         settings: Settings,
         held_out: HeldOut | None,
         passed: tuple[ArrayLike, ArrayLike, ArrayLike | None],
+        *,
+        of_columns: Callable[[State], tuple[Coordinates, State]] | None = None,
     ) -> Reason | None:
-        """Train, watched by whoever asked for it, and set the fitted attributes. `passed`: the arguments of `fit`."""
-        coordinates, flat = problem.coordinates, problem.data.flat
+        """Train, watched by whoever asked for it, and set the fitted attributes. `passed`: the arguments of `fit`.
+
+        `of_columns`: from a state to the coordinates of the columns of X and the state in them; None where the
+        problem's coordinates are those.
+        """
+
+        def set_fitted(model: Self, state: State, history: History) -> None:
+            coordinates, state = (problem.coordinates, state) if of_columns is None else of_columns(state)
+            model._set_fitted(coordinates, state, history, flat=problem.data.flat)
 
         def reconstruct(state: State, history: History) -> dict[str, Any]:
             model = copy(self)
-            model._set_fitted(coordinates, state.copy(), history, flat=flat)
+            set_fitted(model, state.copy(), history)
             return model.__dict__
 
         monitors: list[Monitor] = [VerboseMonitor()] if self.verbose else []
@@ -597,16 +613,22 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             monitors.append(CallbackMonitor(self, *passed, reconstruct))
         monitor = Monitors(monitors)
         state, history, reason = train(problem, state, settings, monitor, held_out)
-        self._set_fitted(coordinates, state, history, flat=flat)
+        set_fitted(self, state, history)
         monitor.finish(history, reason)
         return reason
 
     def _diagnose(
-        self, data: TrainingData, settings: Settings, reason: Reason | None, *, n_rows: int
-    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
-        """What `fit` should warn of: how arbitrary predictions are, and other problems, with categories of warnings.
+        self,
+        data: TrainingData,
+        settings: Settings,
+        reason: Reason | None,
+        *,
+        n_rows: int,
+        space: RowSpace | None = None,
+    ) -> list[tuple[str, type[Warning]]]:
+        """What `fit` should warn of, with categories of warnings.
 
-        `data` may be a sample of the `n_rows` rows that the model was fitted to.
+        `data` may be a sample of the `n_rows` rows that the model was fitted to. `space`: where this took place in it.
         """
         coef = self.coef_.reshape(data.y.shape[1], -1).T
         model = settings.objective, coef, np.atleast_1d(self.intercept_)
@@ -619,17 +641,21 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 f"tol={self.tol} times the null loss (the loss of the best constant). Increase max_iter, learning_rate "
                 "or tol."
             )
-            if self._coordinates.basis is None and settings.may_whiten(data):
+            if space is not None and not settings.objective.is_penalized:
+                short += " But with more columns than rows, what is learned so late is mostly noise: rather set "
+                short += 'penalty="l2".'
+            elif self._coordinates.basis is None and space is None and settings.may_whiten(data):
                 short += " If columns are correlated, set whiten=True."
+        noise = overfitted(
+            data, *model, self._coordinates, n_rows=n_rows, space=space, early_stopping=self.early_stopping
+        )
         problems = [
+            (noise, UserWarning),
             (short, ConvergenceWarning),
             (useless_delta(data, *model), UserWarning),
             (distant_columns(data, settings), UserWarning),
         ]
-        if not self.early_stopping:
-            problems.append((learned_by_heart(data, *model, n_rows=n_rows), UserWarning))
-        spread = arbitrary_spread(data, coef, n_rows=n_rows)
-        return spread, [(text, category) for text, category in problems if text is not None]
+        return [(text, category) for text, category in problems if text is not None]
 
     def _partial_fit(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None) -> str | None:
         """`partial_fit` without its error handling and its warning: returns what this says."""

@@ -415,3 +415,10 @@ def _not_all_among(batch_size: int, n_rows: int, without: np.ndarray) -> np.ndar
     left = np.maximum(without - batch_size, 0)
     log_all = gammaln(without + 1) - gammaln(left + 1) + gammaln(n_rows - batch_size + 1) - gammaln(n_rows + 1)
     return np.where(without >= batch_size, -np.expm1(np.minimum(log_all, 0)), 1.0)
+
+
+def weighted_moments(columns: Any, rows: np.ndarray, weight: Weight) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of dense or sparse columns over these rows."""
+    relative = weight / mean_weight(weight, rows) if isinstance(weight, np.ndarray) else None
+    moments = sparse_moments if sparse.issparse(columns) else moments_of
+    return moments(columns, rows, relative)

@@ -135,5 +135,5 @@ def whitened(
         magnitude=magnitude,
         basis=np.ascontiguousarray(basis),
         inverse_basis=np.ascontiguousarray(inverse_basis),
-        basis_l2=weakest,
+        l2_in_units=weakest,
     )

@@ -221,7 +221,7 @@ class DaskRMSpropRegressor(RMSpropRegressor):
         intercept_init: ArrayLike | None,
         *,
         validation: tuple[Any, Any, Any],
-    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
+    ) -> list[tuple[str, type[Warning]]]:
         if any(is_distributed(data) for data in (X, y, sample_weight)):
             for name, data in zip(("X_val", "y_val", "sample_weight_val"), validation, strict=True):
                 if data is not None:
@@ -235,7 +235,7 @@ class DaskRMSpropRegressor(RMSpropRegressor):
     @with_callbacks
     def _fit_blocks(
         self, X: Any, y: Any, sample_weight: Any, coef_init: ArrayLike | None, intercept_init: ArrayLike | None
-    ) -> tuple[float | None, list[tuple[str, type[Warning]]]]:
+    ) -> list[tuple[str, type[Warning]]]:
         """`_fit` on the workers."""
         check_for_rounds(self.schedule, early_stopping=self.early_stopping)
         self._statistics = None

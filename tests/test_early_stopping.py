@@ -281,9 +281,9 @@ def test_it_is_worth_something():
     """Almost as many columns as rows, and much noise: the whole fit predicts new rows far worse."""
     gained = []
     for seed in range(5):
-        X, y = problem(2200, 180, seed)
+        X, y = problem(2200, 175, seed)
         train, new = slice(0, 200), slice(200, None)
-        with_stop = stopping(random_state=seed, learning_rate=0.13, validation_fraction=0.2).fit(X[train], y[train])
+        with_stop = stopping(random_state=seed, learning_rate=0.13, validation_fraction=0.1).fit(X[train], y[train])
         whole = RMSpropRegressor(random_state=seed, learning_rate=0.13, tol=None).fit(X[train], y[train])
         gained.append(with_stop.score(X[new], y[new]) - whole.score(X[new], y[new]))
     assert min(gained) > 0.5

@@ -121,16 +121,23 @@ def wide(n_rows, n_columns, container, dtype=np.float64):
     ],
 )
 def test_more_columns_than_rows_give_nearly_the_least_norm_solution(container, n_rows, n_columns, dtype):
-    """On new rows; a warning would be an error. 0.15: R2 of equally good solutions differs by so much."""
+    """On new rows; a warning would be an error. 0.15: R2 varies by so much among equally good models of sparse rows."""
     train, test = wide(n_rows, n_columns, container, dtype)
     least_norm = LinearRegression().fit(*train).score(*test)
     for options in ({}, {"penalty": "l2", "alpha": 0.1}):
-        assert RMSpropRegressor(random_state=0, **options).fit(*train).score(*test) > least_norm - 0.15
+        difference = 0.15 if sparse.issparse(train[0]) else 0.01
+        assert RMSpropRegressor(random_state=0, **options).fit(*train).score(*test) > least_norm - difference
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
-@pytest.mark.parametrize(("n_rows", "n_columns", "options"), [(60, 100, {}), (300, 1000, {"learning_rate": 4.0})])
+@pytest.mark.parametrize(
+    ("container", "n_rows", "n_columns", "options"),
+    [
+        (np.asarray, 60, 100, {}),
+        (sparse.csr_matrix, 60, 100, {}),
+        (sparse.csr_matrix, 300, 1000, {"learning_rate": 4.0}),
+    ],
+)
 def test_models_that_the_rows_do_not_determine_warn_and_the_remedy_works(container, n_rows, n_columns, options, dtype):
     """Few more columns than rows, where the least-norm solution itself is that large; and steps that are too long."""
     train, test = wide(n_rows, n_columns, container, dtype)
@@ -139,15 +146,6 @@ def test_models_that_the_rows_do_not_determine_warn_and_the_remedy_works(contain
     assert poor.score(*test) < -0.4
     penalized = RMSpropRegressor(random_state=0, penalty="l2", alpha=0.1).fit(*train)  # a warning would be an error
     assert penalized.score(*test) > -0.2
-
-
-def test_no_warning_where_many_columns_do_no_harm():
-    """Smooth spectra of a few components: fewer rows than columns, but the fit predicts new rows well."""
-    rng = np.random.default_rng(0)
-    peaks = np.exp(-0.5 * ((np.arange(400) - np.linspace(20, 380, 8)[:, np.newaxis]) / 30) ** 2)
-    parts = rng.normal(size=(560, 8))
-    X, y = parts @ peaks + 0.01 * rng.normal(size=(560, 400)), parts.sum(axis=1) + 0.1 * rng.normal(size=560)
-    assert RMSpropRegressor(random_state=0).fit(X[:60], y[:60]).score(X[60:], y[60:]) > 0.95
 
 
 def test_the_warning_is_not_lost_beside_a_constant_target():

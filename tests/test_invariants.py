@@ -14,6 +14,7 @@ from sklearn_rmsprop._kernel._dense_rows import use_wide_vectors
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
+    pytest.mark.filterwarnings("ignore:The model is overfitted"),  # likewise
 ]
 
 each_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)

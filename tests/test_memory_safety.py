@@ -24,6 +24,7 @@ from sklearn_rmsprop._data import TrainingData
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
+    pytest.mark.filterwarnings("ignore:The model is overfitted"),  # likewise
 ]
 
 RNG = np.random.default_rng(0)

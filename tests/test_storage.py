@@ -17,6 +17,7 @@ from sklearn_rmsprop._kernel._memory import fingerprint
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:X has more columns"),  # with few rows that is so, and does not matter here
+    pytest.mark.filterwarnings("ignore:The model is overfitted"),  # likewise
 ]
 
 RNG = np.random.default_rng(0)
