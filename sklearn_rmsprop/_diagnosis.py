@@ -1,4 +1,4 @@
-"""Whether columns are too far from zero to fit, and whether `delta` leaves gradients to fit."""
+"""Whether columns or targets are too far from zero to fit, and whether `delta` leaves gradients to fit."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from sklearn_rmsprop._statistics import (
     location,
     median_distance,
     sample_evenly,
+    shares_of,
     weighted_moments,
     weights_of,
 )
@@ -25,6 +26,10 @@ MOST_DISTANT_SPARSE, MOST_DISTANT = 20.0, 1e4
 
 # A column varies if its standard deviation is more than this share of its mean, which rounding does not cause.
 VARIES = 1e-14
+
+# Without an intercept, predictions may miss the mean of y by this many of its standard deviations. The loss of the best
+# constant is then that of zero, so that the default `tol` stands for 1 % of the variance.
+FARTHEST_MEAN = 10.0
 
 # Errors are measured on at most so many rows: shares of rows and medians then have an error of about 1 %.
 MOST_ROWS = 4096
@@ -64,6 +69,31 @@ def distant_columns(data: TrainingData, settings: Settings) -> str | None:
         f"Column {column} of X lies {distance[column]:.2g} standard deviations from zero, and without an intercept the "
         "fit cannot centre it: what the column varies by may not be fitted. Set fit_intercept=True, or subtract the "
         "mean from the column."
+    )
+
+
+def missing_intercept(data: TrainingData, settings: Settings, coef: np.ndarray) -> str | None:
+    """What a warning should say if a fit without an intercept misses the mean of y by far, or None.
+
+    Nothing else in such a model matters. `coef` has the shape (n_features, n_targets).
+    """
+    if settings.fit_intercept:
+        return None
+    X: Any = data.X
+    rows = sample_evenly(data.rows, MOST_ROWS)
+    share = shares_of(data.weight, rows)
+    y = data.y[rows]
+    with np.errstate(over="ignore", invalid="ignore"):  # of float32, for which y may be too large
+        missed = np.abs(share @ (y - X[rows] @ coef))
+    _, sd = weighted_moments(data.y, data.rows, data.weight)
+    distance = np.divide(missed, sd, out=np.zeros(len(sd)), where=sd > 0)
+    target = int(np.argmax(distance))
+    if distance[target] <= FARTHEST_MEAN:
+        return None
+    name = "y" if len(sd) == 1 else f"column {target} of y"
+    return (
+        f"Predictions miss the mean of {name} by {distance[target]:.2g} of its standard deviations: without an "
+        "intercept, the columns of X cannot reach it. Set fit_intercept=True, or subtract the mean from y."
     )
 
 

@@ -17,6 +17,7 @@ from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import REALS, TrainingData, checked_start, validate_training
 from sklearn_rmsprop._diagnosis import (
     distant_columns,
+    missing_intercept,
     useless_delta,
     useless_delta_of_stream,
 )
@@ -448,7 +449,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             If `delta` does not suit `y`: so large that nearly no error has a cost and the model has learned little;
             with "huber" also so large that outliers have their full weight, or so small that it is the absolute error.
             If there is no intercept, and a column lies more than 20 standard deviations from zero in sparse data, or
-            10,000 in dense data.
+            10,000 in dense data, or predictions miss the mean of `y` by more than ten of its standard deviations.
 
         Examples
         --------
@@ -654,6 +655,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             (short, ConvergenceWarning),
             (useless_delta(data, *model), UserWarning),
             (distant_columns(data, settings), UserWarning),
+            (missing_intercept(data, settings, coef), UserWarning),
         ]
         return [(text, category) for text, category in problems if text is not None]
 

@@ -23,7 +23,7 @@ from sklearn_rmsprop._compat import (
     with_callbacks,
 )
 from sklearn_rmsprop._data import REALS, TrainingData, validate_training
-from sklearn_rmsprop._diagnosis import distant_columns, useless_delta
+from sklearn_rmsprop._diagnosis import distant_columns, missing_intercept, useless_delta
 from sklearn_rmsprop._fitted import FittedModel
 from sklearn_rmsprop._folds import Fold, FoldResult, Pass, Scorer, run_in_lockstep, split_rows, train_fold
 from sklearn_rmsprop._grid import alpha_grid, checked_alphas, combinations, values_of
@@ -515,6 +515,7 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         found = [
             (useless_delta(data, settings.objective, *model), UserWarning),
             (distant_columns(data, settings), UserWarning),
+            (missing_intercept(data, settings, model[0]), UserWarning),
         ]
         chosen = np.searchsorted(kept, self.best_index_)
         if not path.each("is_whitened")[chosen]:

@@ -370,7 +370,9 @@ def sparse_moments(X: sparse.csr_matrix, rows: np.ndarray, weight: np.ndarray | 
     values = np.divide(selected.data, largest[columns], out=np.zeros(len(columns)), where=largest[columns] > 0)
     mean = np.bincount(columns, share * values, n_columns)
     variance = np.bincount(columns, share * (values - mean[columns]) ** 2, n_columns)
-    variance += np.maximum(1 - np.bincount(columns, share, n_columns), 0) * mean**2
+    elsewhere = np.maximum(1 - np.bincount(columns, share, n_columns), 0)
+    elsewhere[np.bincount(columns, minlength=n_columns) == len(rows)] = 0  # what is left there is rounding
+    variance += elsewhere * mean**2
     return largest * mean, largest * np.sqrt(variance)
 
 

@@ -209,3 +209,30 @@ def test_without_an_intercept_columns_far_from_zero_are_told(container, distance
         model.fit(container(X), y)
     model.fit(container(X - [0, 0, 0, 0, 0, distance]), y)  # no warning
     model.set_params(fit_intercept=True).fit(container(X), y)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_without_an_intercept_a_target_far_from_zero_is_told(loss, container):
+    """It used to leave 6 % of the variance, without a word, because `tol` is relative to the size of y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 10))
+    y = 100 + X @ rng.normal(size=10)
+    model = RMSpropRegressor(loss, fit_intercept=False, random_state=0)
+    with pytest.warns(UserWarning, match=r"miss the mean of y by .* standard deviations.*fit_intercept=True"):
+        model.fit(container(X), y)
+    with pytest.warns(UserWarning, match="miss the mean of column 1 of y"):
+        model.fit(container(X), np.column_stack((y - 100, y)))
+    model.fit(container(X), y - 100)  # no warning
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_a_column_of_ones_is_an_intercept(loss, container):
+    """A warning would be an error."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack((np.ones(2000), rng.normal(size=(2000, 10))))
+    y = X @ [300.0, *rng.normal(size=10)] + rng.normal(size=2000)
+    model = RMSpropRegressor(loss, fit_intercept=False, random_state=0).fit(container(X), y)
+    assert 1 - np.var(y - model.predict(X)) / np.var(y) > 0.85
+    assert np.mean(y - model.predict(X)) == pytest.approx(0, abs=0.05)

@@ -76,6 +76,7 @@ def test_rows_of_weight_zero_are_as_if_absent(batch_size):
     assert weighted.intercept_ == without.intercept_
 
 
+@pytest.mark.filterwarnings("ignore:Predictions miss the mean")  # without an intercept
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("n_features", [1, 2])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
