@@ -25,7 +25,7 @@ from sklearn_rmsprop._statistics import (
 MOST_DISTANT_SPARSE, MOST_DISTANT = 20.0, 1e4
 
 # A column varies if its standard deviation is more than this share of its mean, which rounding does not cause.
-VARIES = 1e-14
+VARIES = 1e-11
 
 # Without an intercept, predictions may miss the mean of y by this many of its standard deviations. The loss of the best
 # constant is then that of zero, so that the default `tol` stands for 1 % of the variance.
