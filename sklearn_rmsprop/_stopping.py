@@ -90,8 +90,10 @@ class Improvement:
         target = [k]
         return Improvement(self.value[target], self.sag[target], lambda: self.error()[target])
 
-    def likely(self, growth: float) -> np.ndarray:
-        """The largest improvement that is likely, where the steps have grown by the factor `growth` in between.
+    def is_below(self, limit: np.ndarray, growth: float, among: np.ndarray) -> np.ndarray:
+        """For which of the targets `among` the largest likely improvement is below a limit: masks.
+
+        `growth`: the factor by which the steps have grown in between.
 
         Late in a fit the two averaged iterates differ from the optimum by independent noise. Let e_1 and e_2 be the
         excess losses that it causes. Near the optimum the loss is a quadratic function, and then the sag is
@@ -100,10 +102,11 @@ class Improvement:
         differ little, and so do their losses on any sample: so if the improvement that was measured is larger by more
         than its standard error, it counts.
         """
-        excess_before = 4 * self.sag * growth / (growth + 1)
-        if (self.value <= excess_before).all():
-            return excess_before
-        return np.maximum(excess_before, self.value - self.error())
+        below = among & (4 * self.sag * growth / (growth + 1) < limit)
+        doubtful = below & (self.value >= limit)
+        if doubtful.any():
+            below &= ~doubtful | (self.value - self.error() < limit)
+        return below
 
 
 class Compare(Protocol):
@@ -169,7 +172,7 @@ class Stopping:
 
     Where the loss is evaluated inside epochs, the noise of the sample is larger than what is to be gained between two
     evaluations, and the losses would show an improvement or none by chance. There a target has ceased to improve when
-    the likely `Improvement` since the evaluation `n_iter_no_change` evaluations ago is below the threshold.
+    the largest likely `Improvement` since the evaluation `n_iter_no_change` evaluations ago is below the threshold.
 
     Parameters
     ----------
@@ -356,7 +359,7 @@ class Stopping:
         for n_rows in (n_compared, inside.most_rows):
             if quiet.any():
                 improvement = inside.compare(before.coef, now.coef, n_rows)
-                quiet &= improvement.likely(now.epochs / before.epochs) < share * threshold
+                quiet = improvement.is_below(share * threshold, now.epochs / before.epochs, quiet)
         self._is_quiet |= quiet
 
     # Loops over targets below, because with one, the usual case, arrays take several times as long.

@@ -376,8 +376,27 @@ def test_the_loss_is_measured_on_the_sample_and_changes_nothing(
 def test_the_likely_improvement_is_the_earlier_excess_loss_unless_a_larger_one_is_certain():
     """Steps have doubled: a sag of (2e + e) / 4 stands for noise that causes the excess losses 2e and e."""
     value, sag = np.array([[3.0, 7.0, 3.0], [3.0, 3.0, 0.6]])
-    np.testing.assert_allclose(Improvement(value, sag, lambda: np.ones(3)).likely(growth=2), [8, 8, 2])
-    np.testing.assert_allclose(Improvement(value, sag / 3, lambda: np.zeros(3)).likely(growth=2), [3, 7, 3])
+    every = np.ones(3, bool)
+
+    def largest(sag, error):
+        """The limits between which the answer changes, per target."""
+        improvement, limits = Improvement(value, sag, lambda: np.full(3, error)), np.arange(0.5, 10)
+        below = np.array([improvement.is_below(np.full(3, limit), 2.0, every) for limit in limits])
+        return limits[below.argmax(axis=0)] - 0.5
+
+    np.testing.assert_allclose(largest(sag, 1.0), [8, 8, 2])
+    np.testing.assert_allclose(largest(sag / 3, 0.0), [3, 7, 3])
+
+
+def test_the_error_of_an_improvement_is_measured_only_where_it_decides():
+    def fail():
+        raise AssertionError
+
+    decided = Improvement(np.array([3.0, 9.0, 0.5]), np.array([0.0, 3.0, 0.1]), fail)
+    limit = np.full(3, 2.0)
+    assert decided.is_below(limit, 2.0, np.array([False, True, True])).tolist() == [False, False, True]
+    with pytest.raises(AssertionError):
+        decided.is_below(limit, 2.0, np.ones(3, bool))
 
 
 def run_inside(improvements, on_more_rows, *, n_evaluations=30):
