@@ -18,7 +18,7 @@ from sklearn_rmsprop._problem import Problem, data_for_kernel, make_problem, ori
 from sklearn_rmsprop._row_space import RowSpace, make_row_space, suits_row_space
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
-from sklearn_rmsprop._statistics import Statistics, measure_rows, sample_evenly
+from sklearn_rmsprop._statistics import ROWS_FOR_QUANTILES, Statistics, measure_rows, sample_evenly
 from sklearn_rmsprop._training import train
 from sklearn_rmsprop._whitening import ROWS_PER_COLUMN, may_be_correlated, whitened
 
@@ -113,7 +113,13 @@ def survey(data: TrainingData, settings: Settings) -> tuple[Coordinates, np.ndar
         correlated = may_be_correlated(data, centred=settings.fit_intercept)
     if dense and settings.standardize and settings.batch_size == "auto" and len(data.rows) >= MANY_ROWS:
         sample = data.of_selected(sample_evenly(data.rows, SAMPLED_ROWS))
-        statistics = measure(data, settings, column_rows=sample.rows, with_correlation=correlated)
+        statistics = measure(
+            data,
+            settings,
+            n_target_values=ROWS_FOR_QUANTILES,
+            column_rows=sample.rows,
+            with_correlation=correlated,
+        )
         if varying_columns(statistics).all():
             coordinates = coordinates_of(statistics, data, settings)
             with_target = not settings.objective.kind.robust
@@ -123,7 +129,8 @@ def survey(data: TrainingData, settings: Settings) -> tuple[Coordinates, np.ndar
                     break
             else:
                 return coordinates, data.rows[:0]
-    return coordinates_of(measure(data, settings, with_correlation=correlated), data, settings), None
+    statistics = measure(data, settings, n_target_values=ROWS_FOR_QUANTILES, with_correlation=correlated)
+    return coordinates_of(statistics, data, settings), None
 
 
 def coordinates_of(statistics: Statistics, data: TrainingData, settings: Settings) -> Coordinates:

@@ -11,6 +11,7 @@ from sklearn_rmsprop._monitor import History, Monitor
 from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
+from sklearn_rmsprop._statistics import ROWS_FOR_QUANTILES, sample_evenly
 from sklearn_rmsprop._stopping import (
     FEWEST_STEPS,
     N_REDUCTIONS,
@@ -188,7 +189,12 @@ def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None
         settings.tol is not None or (settings.rule.schedule == "invsqrt" and settings.max_iter > 1)
     )
     # the null loss takes a while: not for nothing in each call of a stream
-    null_loss = problem.null_loss(problem.confirmation_rows) if reduces or settings.tol is not None else None
+    null_loss = None
+    if reduces or settings.tol is not None:
+        rows = problem.confirmation_rows
+        null_loss = problem.null_loss(
+            sample_evenly(rows, ROWS_FOR_QUANTILES) if settings.objective.kind.robust else rows
+        )
     reference = null_loss if held_out is None else np.ones(1)
     threshold = None if settings.tol is None or reference is None else settings.tol * reference
     return Stopping(
