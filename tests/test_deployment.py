@@ -12,7 +12,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn_rmsprop import RMSpropRegressor, RMSpropRegressorCV
 from sklearn_rmsprop.onnx import register_converter
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Predictions miss the mean"),  # without an intercept
+]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 4)) * [1.0, 10.0, 0.1, 1.0] + [0.0, 2000.0, 0.0, 1.0]

@@ -244,7 +244,7 @@ def test_quantiles_of_merged_samples(weighted):
     parts = np.split(np.arange(len(y)), np.cumsum(lengths)[:-1])
     blocks = [data_of(y[part], y[part], weight[part] if weighted else 1.0) for part in parts]
     merged = Statistics.merge([engine.measure(block, settings, n_target_values=500) for block in blocks])
-    assert len(merged.y_values) == 200 + 3 * 500
+    assert 0.98 * (200 + 3 * 500) < len(merged.y_values) <= 200 + 3 * 500
     shares = merged.y_weight / merged.y_weight.sum()
     of_rows = weight * np.ones(len(y)) / np.sum(weight * np.ones(len(y)))
     for quantile in (0.1, 0.5, 0.9):
