@@ -39,12 +39,20 @@ class Batches:
     visit_probability : (n_features,), or None
         Of sparse rows, the probability that a batch has an entry of each column, where it is known: if the rows are
         some of many, these tell little about rare columns. None: it is measured on the rows.
+    n_represented : int or None
+        How many rows those of a batch stand for, if more than themselves.
     """
 
     size: int
     drawn: np.ndarray
     certain: np.ndarray | None
     visit_probability: np.ndarray | None = None
+    n_represented: int | None = None
+
+    @property
+    def reported_size(self) -> int:
+        """The batch size to tell the user."""
+        return self.size if self.n_represented is None else self.n_represented
 
 
 def make_batches(

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_rmsprop._batches import Batches, is_outlying, make_batches, weighted_squared_norms
+from sklearn_rmsprop._condensed import can_be_condensed, condensed
 from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates, varying_columns
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._monitor import History, Monitor
@@ -218,6 +219,9 @@ def pose(
             in_stream=in_stream,
             outlying=outlying,
         )
+        if batches.size == len(data.rows) and not in_stream and can_be_condensed(data, settings):
+            data = condensed(data)
+            batches = Batches(len(data.rows), data.rows, None, n_represented=batches.size)
     return make_problem(
         data,
         coordinates,

@@ -24,6 +24,7 @@ class LossKind:
     robust : whether it grows linearly where errors are large: then outliers must not determine the target's unit
     kinked : whether its derivative jumps
     has_tube : whether errors smaller than its parameter cost nothing
+    quadratic : whether it is a quadratic function of the prediction everywhere
     """
 
     kernel: type[Loss]
@@ -32,10 +33,11 @@ class LossKind:
     robust: bool
     kinked: bool
     has_tube: bool = False
+    quadratic: bool = False
 
 
 LOSSES = {
-    "squared_error": LossKind(_losses.SquaredError, 2, None, robust=False, kinked=False),
+    "squared_error": LossKind(_losses.SquaredError, 2, None, robust=False, kinked=False, quadratic=True),
     "absolute_error": LossKind(_losses.AbsoluteError, 1, None, robust=True, kinked=True),
     "huber": LossKind(_losses.Huber, 2, "delta", robust=True, kinked=False),
     "quantile": LossKind(_losses.Quantile, 1, "quantile", robust=True, kinked=True),

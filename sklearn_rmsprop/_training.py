@@ -128,7 +128,7 @@ def train(
     monitor = Monitor() if monitor is None else monitor
     stopping, steps_per_epoch = stopping_rule(problem, settings, held_out), problem.steps_per_epoch
     state = problem.state_on_rows(state)
-    history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.size)
+    history = History(validation_scores=None if held_out is None else [], batch_size=problem.batches.reported_size)
     run = Run(problem, settings, held_out, state, state, history)
     fewest_inside = fewest_inside_an_epoch(problem, settings)
     each_epoch = steps_per_epoch < FEWEST_STEPS and (settings.tol is None or monitor.watches)

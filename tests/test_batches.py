@@ -148,9 +148,11 @@ def test_the_gradient_stays_unbiased(container, weighted):
 
 def test_a_number_or_none_gives_plain_batches():
     X, y = leverage(300)
-    for batch_size in (32, 100, None):
-        problem = trained(X, y, batch_size=batch_size)[1]
-        assert problem.rows.n_drawn == len(y)
+    for batch_size in (32, 100):
+        assert trained(X, y, batch_size=batch_size)[1].rows.n_drawn == len(y)
+    problem = trained(X, y, batch_size=None)[1]
+    assert problem.batches.certain is None
+    assert problem.batches.reported_size == len(y)
     assert trained(X, y)[1].rows.n_drawn == len(y) - 1
 
 
