@@ -14,7 +14,7 @@ from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._problem import Problem
 from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._stopping import Improvement, Stopping, steps_to_next_evaluation
-from sklearn_rmsprop._training import fewest_inside_an_epoch, inside_of, more_rows_of, stopping_rule
+from sklearn_rmsprop._training import fewest_inside_an_epoch, inside_of, more_rows_of, null_loss_of, stopping_rule
 
 # Columns that have ended are taken out when they are at least this share of those in the pass: to take some out, those
 # that remain are copied.
@@ -72,7 +72,7 @@ class Columns:
         self._factors = np.ones(n)
         self._past: list[np.ndarray] = []  # coordinates at the last evaluations, as many as stopping rules look back
         self._improvement: Callable[[int], Improvement] | None = None
-        self._stoppings = stopping_rules(self._problem, self._settings, self._compare)
+        self._rules = stopping_rules(self._problem, self._settings, self._compare)
         self._fewest_inside = fewest_inside_an_epoch(self._problem, self._settings)
         self._in_pass = np.arange(n)
         self.n_steps = self.n_evaluations = 0
@@ -108,23 +108,42 @@ class Columns:
         if len(self._past) == settings.n_iter_no_change:
             self._improvement = improvement_of(problem, self._past[0], coef)
         self._past = [*self._past, coef][-settings.n_iter_no_change :]
-        reduced_to = 1.0
-        for stopping, theirs in self._stoppings:
-            if stopping.reason is not None or self.ended[theirs].all():
+        if settings.objective.kind.kinked:
+            self._check_together(epochs, losses, coef)
+        else:
+            self._check_each(epochs, losses, coef)
+        self._take_out()
+
+    def _check_each(self, epochs: float, losses: np.ndarray, coef: np.ndarray) -> None:
+        """End the columns whose own stopping rule says so, or whose loss has overflowed."""
+        is_finite = np.isfinite(losses).tolist()
+        for place, column in enumerate(self._in_pass.tolist()):
+            if self.ended[column]:
                 continue
-            places = np.searchsorted(columns, theirs)
-            if not np.isfinite(losses[places]).all():
-                self.ended[theirs] = True
-                self.coef[:, theirs], self.intercept[theirs] = np.nan, np.nan
+            if not is_finite[place]:
+                self._fail(column)
                 continue
-            stopping.check(epochs, losses[places], np.ascontiguousarray(coef[:, places]))
-            self.ended[theirs] = stopping.reason is not None
-            self.converged[theirs] = stopping.reason == "converged"
-            reduced_to = min(reduced_to, float(np.min(stopping.rate_factor / self._factors[theirs])))
-            self._factors[theirs] = stopping.rate_factor
+            rule, own = self._rules[column], slice(place, place + 1)
+            if rule.check(epochs, losses[own], np.ascontiguousarray(coef[:, own])):
+                self.ended[column], self.converged[column] = True, rule.reason == "converged"
+
+    def _check_together(self, epochs: float, losses: np.ndarray, coef: np.ndarray) -> None:
+        """End all columns, or reduce their step size, if the stopping rule that they share says so."""
+        (rule,), columns = self._rules, self._in_pass
+        if not np.isfinite(losses).all():
+            self._fail(columns)
+            return
+        if rule.check(epochs, losses, coef):
+            self.ended[columns], self.converged[columns] = True, rule.reason == "converged"
+        reduced_to = float(np.min(rule.rate_factor / self._factors[columns]))
+        self._factors[columns] = rule.rate_factor
         if reduced_to < 1:
             self._state = self._state.forgetting(reduced_to)
-        self._take_out()
+
+    def _fail(self, columns: int | np.ndarray) -> None:
+        """End columns whose numbers have overflowed."""
+        self.ended[columns] = True
+        self.coef[:, columns], self.intercept[columns] = np.nan, np.nan
 
     def end(self, columns: np.ndarray) -> None:
         """End these columns, as a mask or numbers, with the coefficients of the last evaluation."""
@@ -159,10 +178,8 @@ class Columns:
             self._in_pass = self._in_pass[places]
             self._past = [np.ascontiguousarray(coef[:, places]) for coef in self._past]
             if self._settings.objective.kind.kinked:
-                ((stopping, _),) = self._stoppings
                 inside = inside_of(self._problem, self._settings)
-                stopping.go_on_with(places, more_rows_of(self._problem), inside)
-                self._stoppings = [(stopping, self._in_pass)]
+                self._rules[0].go_on_with(places, more_rows_of(self._problem), inside)
 
 
 def improvement_of(problem: Problem, before: np.ndarray, now: np.ndarray) -> Callable[[int], Improvement]:
@@ -176,24 +193,20 @@ def improvement_of(problem: Problem, before: np.ndarray, now: np.ndarray) -> Cal
     return measured
 
 
-def stopping_rules(
-    problem: Problem, settings: Settings, compare: Callable[..., Improvement]
-) -> list[tuple[Stopping, np.ndarray]]:
-    """Stopping rules, each with the numbers of the columns that it is for.
+def stopping_rules(problem: Problem, settings: Settings, compare: Callable[..., Improvement]) -> list[Stopping]:
+    """The stopping rule of each column, or of a kinked loss the one that all of them share.
 
     `compare`: from the number of a column, and the arguments of `Inside.compare`, to its improvement.
     """
-    n = len(problem.coordinates.y_unit)
     if settings.objective.kind.kinked:
-        return [(stopping_rule(problem, settings, None), np.arange(n))]
-    alone = problem.of_targets(np.array([0]))
-    rules = []
-    for k in range(n):
-        column = np.array([k])
-        of_column = replace(alone, objective=problem.objective.of_targets(column))
-        rule, inside = stopping_rule(of_column, settings, None), inside_of(of_column, settings)
-        if inside is not None:
-            together = replace(inside, compare=partial(compare, k))
-            rule.go_on_with(np.array([0]), more_rows_of(of_column), together)
-        rules.append((rule, column))
+        return [stopping_rule(problem, settings, None)]
+    first, rules = np.array([0]), []
+    alone = problem.of_targets(first)
+    null_loss = None if settings.tol is None else null_loss_of(alone, settings)  # of the one target
+    for k in range(len(problem.coordinates.y_unit)):
+        of_column = replace(alone, objective=problem.objective.of_targets(np.array([k])))
+        rule = stopping_rule(of_column, settings, None, null_loss=null_loss)
+        if (inside := inside_of(of_column, settings)) is not None:
+            rule.go_on_with(first, more_rows_of(of_column), replace(inside, compare=partial(compare, k)))
+        rules.append(rule)
     return rules

@@ -182,19 +182,20 @@ def fewest_inside_an_epoch(problem: Problem, settings: Settings) -> float:
     return fewest_steps_inside(problem.batches.size) if looks_inside else math.inf
 
 
-def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None) -> Stopping:
-    """`tol` is a share of the null loss. A validation score is such a share already."""
+def stopping_rule(
+    problem: Problem, settings: Settings, held_out: HeldOut | None, *, null_loss: np.ndarray | None = None
+) -> Stopping:
+    """`tol` is a share of the null loss. A validation score is such a share already.
+
+    `null_loss`: the loss of the best constant, where it is known.
+    """
     # Without `tol`, a schedule that was chosen is followed to the letter; a single epoch has no stages.
     reduces = settings.objective.kind.kinked and (
         settings.tol is not None or (settings.rule.schedule == "invsqrt" and settings.max_iter > 1)
     )
     # the null loss takes a while: not for nothing in each call of a stream
-    null_loss = None
-    if reduces or settings.tol is not None:
-        rows = problem.confirmation_rows
-        null_loss = problem.null_loss(
-            sample_evenly(rows, ROWS_FOR_QUANTILES) if settings.objective.kind.robust else rows
-        )
+    if null_loss is None and (reduces or settings.tol is not None):
+        null_loss = null_loss_of(problem, settings)
     reference = null_loss if held_out is None else np.ones(1)
     threshold = None if settings.tol is None or reference is None else settings.tol * reference
     return Stopping(
@@ -207,6 +208,12 @@ def stopping_rule(problem: Problem, settings: Settings, held_out: HeldOut | None
         loss_on_more_rows=None if held_out is not None else more_rows_of(problem),
         inside=None if held_out is not None else inside_of(problem, settings),
     )
+
+
+def null_loss_of(problem: Problem, settings: Settings) -> np.ndarray:
+    """The loss of the best constant, per target: on fewer rows where it takes a quantile."""
+    rows = problem.confirmation_rows
+    return problem.null_loss(sample_evenly(rows, ROWS_FOR_QUANTILES) if settings.objective.kind.robust else rows)
 
 
 def more_rows_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray] | None:

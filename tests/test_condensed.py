@@ -73,7 +73,12 @@ def test_the_user_sees_all_rows():
 
 @pytest.mark.parametrize(
     ("dtype", "options"),
-    [(np.float32, {}), (np.float64, {"loss": "huber"}), (np.float64, {"batch_size": 299}), (np.float64, {"max_iter": 4})],
+    [
+        (np.float32, {}),
+        (np.float64, {"loss": "huber"}),
+        (np.float64, {"batch_size": 299}),
+        (np.float64, {"max_iter": 4}),
+    ],
     ids=str,
 )
 def test_rows_that_others_cannot_stand_for(dtype, options):
