@@ -70,8 +70,8 @@ class Columns:
         if not callable(first.rule.schedule):
             self._rates = np.array([s.rule.learning_rate for s in settings]) / first.rule.learning_rate
         self._factors = np.ones(n)
-        self._past: list[np.ndarray] = []  # coordinates at the last evaluations, as many as stopping rules look back
-        self._improvement: Callable[[int], Improvement] | None = None
+        self._past: list[np.ndarray] = []  # coordinates at the last evaluations, to as many as stopping rules look back
+        self._improvements: dict[int, Improvement] = {}  # of all columns since the first of these, by number of rows
         self._rules = stopping_rules(self._problem, self._settings, self._compare)
         self._fewest_inside = fewest_inside_an_epoch(self._problem, self._settings)
         self._in_pass = np.arange(n)
@@ -105,9 +105,8 @@ class Columns:
         losses = problem.evaluate(coef, problem.evaluation_rows)
         epochs = self.n_steps / steps_per_epoch
         self._record(epochs)
-        if len(self._past) == settings.n_iter_no_change:
-            self._improvement = improvement_of(problem, self._past[0], coef)
-        self._past = [*self._past, coef][-settings.n_iter_no_change :]
+        self._past = [*self._past, coef][-settings.n_iter_no_change - 1 :]
+        self._improvements.clear()
         if settings.objective.kind.kinked:
             self._check_together(epochs, losses, coef)
         else:
@@ -150,10 +149,15 @@ class Columns:
         self.ended[columns] = True
         self._take_out()
 
-    def _compare(self, column: int, before: np.ndarray, now: np.ndarray, n_rows: int) -> Improvement:
+    def _compare(
+        self, column: int, before: np.ndarray, now: np.ndarray, n_rows: int, targets: np.ndarray
+    ) -> Improvement:
         """The improvement of a column, as its stopping rule asks for it: measured for all columns at once."""
-        assert self._improvement is not None
-        return self._improvement(n_rows).of_target(int(np.searchsorted(self._in_pass, column)))
+        known = self._improvements
+        if n_rows not in known:
+            measured = self._problem.compare(self._past[0], self._past[-1], n_rows)
+            known[n_rows] = replace(measured, error=cache(measured.error))
+        return known[n_rows].of_target(int(np.searchsorted(self._in_pass, column)))
 
     def _record(self, epochs: float) -> None:
         """Set the coefficients of the columns that have not ended."""
@@ -180,17 +184,6 @@ class Columns:
             if self._settings.objective.kind.kinked:
                 inside = inside_of(self._problem, self._settings)
                 self._rules[0].go_on_with(places, more_rows_of(self._problem), inside)
-
-
-def improvement_of(problem: Problem, before: np.ndarray, now: np.ndarray) -> Callable[[int], Improvement]:
-    """The function from a number of rows to the improvement of all columns, which is measured once."""
-
-    @cache
-    def measured(n_rows: int) -> Improvement:
-        improvement = problem.compare(before, now, n_rows)
-        return replace(improvement, error=cache(improvement.error))
-
-    return measured
 
 
 def stopping_rules(problem: Problem, settings: Settings, compare: Callable[..., Improvement]) -> list[Stopping]:

@@ -29,7 +29,7 @@ NEIGHBOURS = 8
 
 # Quantiles of the targets of a fit with a robust loss are those of about so many rows: known to some 1 %, which the
 # steps do not notice, in a third of the time.
-ROWS_FOR_QUANTILES = 1 << 14
+ROWS_FOR_QUANTILES = 1 << 13
 
 Weight = np.ndarray | float
 

@@ -90,6 +90,16 @@ class Improvement:
         target = [k]
         return Improvement(self.value[target], self.sag[target], lambda: self.error()[target])
 
+    def of_many(self, targets: np.ndarray) -> "Improvement":
+        """The same as one of more targets, NaN for those that the mask leaves out."""
+
+        def of_all(values: np.ndarray) -> np.ndarray:
+            result = np.full(len(targets), np.nan)
+            result[targets] = values
+            return result
+
+        return Improvement(of_all(self.value), of_all(self.sag), lambda: of_all(self.error()))
+
     def is_below(self, limit: np.ndarray, growth: float, among: np.ndarray) -> np.ndarray:
         """For which of the targets `among` the largest likely improvement is below a limit: masks.
 
@@ -110,9 +120,9 @@ class Improvement:
 
 
 class Compare(Protocol):
-    """Estimates the improvement from earlier coordinates to later ones on about so many rows."""
+    """Estimates the improvement from earlier coordinates to later ones on about so many rows, for a mask of targets."""
 
-    def __call__(self, before: np.ndarray, now: np.ndarray, n_rows: int) -> Improvement: ...
+    def __call__(self, before: np.ndarray, now: np.ndarray, n_rows: int, targets: np.ndarray) -> Improvement: ...
 
 
 @dataclass(frozen=True)
@@ -358,7 +368,7 @@ class Stopping:
         quiet, share = ~self._is_quiet, SHARE_OF_KINKED if self._n_reductions > 0 else 1.0
         for n_rows in (n_compared, inside.most_rows):
             if quiet.any():
-                improvement = inside.compare(before.coef, now.coef, n_rows)
+                improvement = inside.compare(before.coef, now.coef, n_rows, quiet)
                 quiet = improvement.is_below(share * threshold, now.epochs / before.epochs, quiet)
         self._is_quiet |= quiet
 

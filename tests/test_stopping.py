@@ -406,7 +406,7 @@ def run_inside(improvements, on_more_rows, *, n_evaluations=30):
     """
     compared = []
 
-    def compare(before, now, n_rows):
+    def compare(before, now, n_rows, targets):
         compared.append((int(before[0, 0]), int(now[0, 0]), n_rows))
         value = np.array([(on_more_rows if n_rows == 1000 else improvements)[compared[-1][1]]])
         return Improvement(value, 0 * value, lambda: 0 * value)
@@ -429,7 +429,7 @@ def test_a_fit_ends_when_the_improvement_over_several_evaluations_is_small(monke
 
 
 def test_improvements_are_not_estimated_while_the_evaluation_rows_show_large_ones():
-    def compare(before, now, n_rows):
+    def compare(before, now, n_rows, targets):
         raise AssertionError
 
     stopping = Stopping(np.array([0.1]), n_iter_no_change=2, max_iter=100, inside=Inside(compare, 1000, 1000))
