@@ -26,6 +26,9 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 # 0 instead of 5e-5, that of the worst ones, which are ill-conditioned, up to twice as large.
 MOST_IN_ONE_BATCH, MOST_IN_ONE_BATCH_OTHERWISE = 500, 64
 
+# In place of more columns, rows have components. Those of so many take seconds to find, and 600 exact steps no longer.
+MOST_ROWS_OF_SPACE = 2048
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -61,7 +64,7 @@ def make_batches(
     batch_size: int | str | None,
     *,
     with_target: bool,
-    exact: bool,
+    most_in_one: int,
     in_stream: bool,
     outlying: np.ndarray | None = None,
 ) -> Batches:
@@ -75,16 +78,15 @@ def make_batches(
         None: all rows. "auto": by rule, with rows of outlying norm in every batch.
     with_target : bool
         Whether the norm of a row includes its target: with a robust loss, no target outweighs others.
-    exact : bool
-        Whether exact gradients suit the fit. Not for the rows of one call of many: their number must not matter.
+    most_in_one : int
+        The most rows of which "auto" makes one batch. Not of those of one call of many: their number must not matter.
     in_stream : bool
         Whether these are the rows of one call of many.
     outlying : (n,) uint32 or None
         What `outlying_rows` returns, if it is known already.
     """
     n_rows, n_features = len(data.rows), data.X.shape[1]
-    most = MOST_IN_ONE_BATCH if exact else MOST_IN_ONE_BATCH_OTHERWISE
-    if batch_size == "auto" and not in_stream and n_features <= n_rows <= most:
+    if batch_size == "auto" and not in_stream and n_features <= n_rows <= most_in_one:
         batch_size = None
     size = size_of_batch(batch_size, coordinates, n_rows, in_stream=in_stream)
     if not isinstance(batch_size, str):
@@ -94,6 +96,13 @@ def make_batches(
         return Batches(min(size, n_rows), data.rows, None)
     drawn = np.setdiff1d(data.rows, certain, assume_unique=True)
     return Batches(min(size, len(drawn)), drawn, certain)
+
+
+def most_in_one_batch(*, exact: bool, in_row_space: bool) -> int:
+    """The most rows of which "auto" makes one batch: `exact`, whether exact gradients suit the fit."""
+    if not exact:
+        return MOST_IN_ONE_BATCH_OTHERWISE
+    return MOST_ROWS_OF_SPACE if in_row_space else MOST_IN_ONE_BATCH
 
 
 def size_of_batch(

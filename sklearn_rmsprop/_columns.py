@@ -63,7 +63,7 @@ class Columns:
         self._prepared, n_features = prepared, data.X.shape[1]
         coordinates = prepared.coordinates.of_targets(np.zeros(n, dtype=np.intp))
         data = replace(prepared.data, y=np.broadcast_to(prepared.data.y, (len(prepared.data.y), n)))
-        self._problem = engine.pose(data, coordinates, self._settings, outlying=prepared.outlying)
+        self._problem = replace(prepared, data=data, coordinates=coordinates).pose(self._settings)
         state = engine.start(data, coordinates, self._settings, generator)
         self._state = self._problem.state_on_rows(state)
         self._rates = np.ones(n)

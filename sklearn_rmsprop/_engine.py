@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from sklearn_rmsprop._batches import Batches, is_outlying, make_batches, weighted_squared_norms
+from sklearn_rmsprop._batches import Batches, is_outlying, make_batches, most_in_one_batch, weighted_squared_norms
 from sklearn_rmsprop._condensed import can_be_condensed, condensed
 from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates, varying_columns
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
@@ -43,6 +43,11 @@ class Prepared:
     coordinates: Coordinates
     outlying: np.ndarray | None = None
     space: RowSpace | None = None
+
+    def pose(self, settings: Settings) -> Problem:
+        """The problem of fitting these rows."""
+        in_row_space = self.space is not None
+        return pose(self.data, self.coordinates, settings, outlying=self.outlying, in_row_space=in_row_space)
 
     def of_rows(self, data: TrainingData) -> TrainingData:
         """Other rows, such as those of a validation set, as rows of this fit."""
@@ -201,13 +206,15 @@ def pose(
     in_stream: bool = False,
     batches: Batches | None = None,
     outlying: np.ndarray | None = None,
+    in_row_space: bool = False,
 ) -> Problem:
     """The problem of fitting these rows, in these coordinates, ready for the kernel.
 
     `in_stream`: whether these are the rows of one call of many. `batches`: those to make of the rows; None makes them
     as `settings.batch_size` says. `outlying`: the rows of outlying norm, if they are known (see `survey`).
+    `in_row_space`: whether they are the components of rows.
     """
-    exact = batches is None and not in_stream and settings.suits_exact_gradients(data)
+    exact = batches is None and not in_stream and settings.suits_exact_gradients(data, in_row_space=in_row_space)
     data = data_for_kernel(data, coordinates)
     if batches is None:
         batches = make_batches(
@@ -215,7 +222,7 @@ def pose(
             coordinates,
             settings.batch_size,
             with_target=not settings.objective.kind.robust,
-            exact=exact,
+            most_in_one=most_in_one_batch(exact=exact, in_row_space=in_row_space),
             in_stream=in_stream,
             outlying=outlying,
         )

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg
 
+from sklearn_rmsprop._batches import MOST_ROWS_OF_SPACE
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._objective import Objective
-from sklearn_rmsprop._row_space import MOST_ROWS as MOST_ROWS_OF_SPACE
 from sklearn_rmsprop._row_space import RowSpace
 from sklearn_rmsprop._statistics import location, sample_evenly, shares_of, weighted_moments, weights_of
 
@@ -57,7 +57,7 @@ def overfitted(
     took place in it.
     """
     is_wide = n_rows < data.X.shape[1]
-    if is_wide and (text := arbitrary(data, coef, intercept, space)) is not None:
+    if is_wide and (text := arbitrary(data, objective, coef, intercept, space)) is not None:
         return text
     if objective.is_penalized or early_stopping:
         return None
@@ -78,7 +78,9 @@ def overfitted(
     )
 
 
-def arbitrary(data: TrainingData, coef: np.ndarray, intercept: np.ndarray, space: RowSpace | None) -> str | None:
+def arbitrary(
+    data: TrainingData, objective: Objective, coef: np.ndarray, intercept: np.ndarray, space: RowSpace | None
+) -> str | None:
     """What to say of large coefficients where there are fewer rows than columns, if they are arbitrary."""
     spread = prediction_spread(data, coef)
     is_large = spread > ARBITRARY_SPREAD
@@ -87,11 +89,13 @@ def arbitrary(data: TrainingData, coef: np.ndarray, intercept: np.ndarray, space
     if not is_large.any():
         return None
     # measured on 20 to 1000 rows of up to 15 times as many columns
+    remedy = 'Set penalty="l2" and alpha, for example to 0.1; do not raise learning_rate above 0.2.'
+    if objective.has_l2:
+        remedy = "Set a larger alpha; do not raise learning_rate above 0.2."
     return (
         f"X has more columns ({data.X.shape[1]}) than rows, so many different models fit these rows, and the "
         "coefficients of this one are large: the standard deviation of predictions for new rows may be "
-        f'{spread[is_large].max():.2g} times that of y. Set penalty="l2" and alpha, for example to 0.1; do not raise '
-        "learning_rate above 0.2."
+        f"{spread[is_large].max():.2g} times that of y. {remedy}"
     )
 
 
@@ -120,10 +124,12 @@ def cross_validated_r2(
     centred = y - share @ y
     Z = space.data.X.astype(np.float64)
     square = share @ Z**2
-    of_components = (share[:, np.newaxis] * centred).T @ Z / np.sqrt(square)  # (n_targets, n_components)
+    Z *= np.sqrt(share)[:, np.newaxis] / np.sqrt(square)  # of orthonormal columns
+    of_components = (np.sqrt(share)[:, np.newaxis] * centred).T @ Z  # (n_targets, n_components)
     variance = share @ centred**2
     elsewhere = np.maximum(variance - (of_components**2).sum(axis=1), 0)
-    n_elsewhere = max(len(y) - 1 - len(square), 0)
+    # how much of a row's own target its prediction follows is an average by weight: others are no rows at all
+    leverage, leverage_of_mean = share @ Z**2, float(share @ share)
     result = np.empty(len(error))
     for k in range(len(error)):
 
@@ -134,8 +140,9 @@ def cross_validated_r2(
         for _ in range(50):
             ridge = (least * most) ** 0.5
             least, most = (ridge, most) if left(ridge) < error[k] else (least, ridge)
-        n_left = (least / (square + least)).sum() + n_elsewhere
-        result[k] = 1 - left(least) / (n_left / len(y)) ** 2 / variance[k] if variance[k] > 0 else 1.0
+        share_left = 1 - leverage_of_mean - float(leverage @ (square / (square + least)))
+        known = variance[k] > 0 and share_left > 0
+        result[k] = 1 - left(least) / share_left**2 / variance[k] if known else 1.0
     return result
 
 
@@ -156,9 +163,12 @@ def lost_to_noise_if_wide(data: TrainingData, coordinates: Coordinates) -> float
     """
     X: Any = data.X
     X = X[data.rows] if len(data.rows) < X.shape[0] else X
-    X = X @ sparse.diags_array(1 / coordinates.x_unit)
+    X = X.astype(np.float64) @ sparse.diags_array(1 / coordinates.x_unit)
+    X /= np.abs(X.data).max(initial=0) or 1  # squares of small numbers would underflow
     root_share = np.sqrt(shares_of(data.weight, data.rows))
     norm = float(root_share**2 @ np.asarray(X.multiply(X).sum(axis=1)).ravel())
+    if norm == 0:
+        return 0.0
 
     def centred(vector: np.ndarray) -> np.ndarray:
         """A vector of the rows, times the root of their shares, less their mean."""
@@ -174,11 +184,12 @@ def lost_to_noise_if_wide(data: TrainingData, coordinates: Coordinates) -> float
         solution: np.ndarray = cg(operator, vector, rtol=SOLVED, maxiter=MOST_SOLVER_STEPS)[0]
         return solution
 
-    probe = centred(np.random.default_rng(0).choice([-1.0, 1.0], size=len(root_share)))
+    # the trace is an average by weight: rows without any are no rows at all
+    probe = centred(np.random.default_rng(0).choice([-1.0, 1.0], size=len(root_share)) * root_share)
     trace = [probe @ solve(scale * norm / len(probe), probe) for scale in (LIKE_NO_PENALTY, LIKE_RIDGE)]
     lost = 0.0
     for target in data.y[data.rows].T:
-        y = centred(root_share * target)
+        y = centred(root_share * (target / (np.abs(target).max() or 1)))
         if not y.any():
             continue
         left = [solve(scale * norm / len(probe), y) for scale in (LIKE_NO_PENALTY, LIKE_RIDGE)]

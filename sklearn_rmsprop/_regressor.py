@@ -164,8 +164,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         basis once it has had three rows for each column. If a dense `X` has more columns than rows (up to 2048 rows, no
         L1 penalty, `standardize`), `fit` works in the principal components of the rows, unless `whiten` is False or
         coefficients to start from are given. Of the many models that fit the rows equally well it then comes to that
-        of least norm, as `LinearRegression` does, or with an L2 penalty to that of `Ridge`. This takes two copies of
-        `X` in float64.
+        of least norm, as `LinearRegression` does, or with an L2 penalty to that of `Ridge`. This takes the memory of
+        three copies of `X` in float64.
 
     delta : float, default=1.0
         The error from which on "huber" is linear, in (0, inf), and the largest error without a cost in the
@@ -563,7 +563,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
             coef_init=coef_init,
             intercept_init=intercept_init,
         )
-        problem = engine.pose(prepared.data, prepared.coordinates, settings, outlying=prepared.outlying)
+        problem = prepared.pose(settings)
         passed = X, y, sample_weight
         reason = self._train(problem, state, settings, held_out, passed, of_columns=prepared.of_columns)
         return self._diagnose(data, settings, reason, n_rows=len(data.rows), space=prepared.space)
@@ -644,7 +644,7 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
                 "or tol."
             )
             if space is not None and not settings.objective.is_penalized:
-                short += " But with more columns than rows, what is learned so late is mostly noise: rather set "
+                short += " But with more columns than rows, what is learned so late is often noise: rather set "
                 short += 'penalty="l2".'
             elif self._coordinates.basis is None and space is None and settings.may_whiten(data):
                 short += " If columns are correlated, set whiten=True."

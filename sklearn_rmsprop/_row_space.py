@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sklearn_rmsprop._batches import MOST_ROWS_OF_SPACE
 from sklearn_rmsprop._coordinates import Coordinates
 from sklearn_rmsprop._data import TrainingData
 from sklearn_rmsprop._settings import Settings
@@ -19,8 +20,8 @@ from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import shares_of
 from sklearn_rmsprop._whitening import NULL_SHARE
 
-# The components of more rows take seconds to find.
-MOST_ROWS = 2048
+# Where directions of the rows are lost to rounding, their variance must be below this share of the L2 penalty.
+LOST_TO_PENALTY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def suits_row_space(data: TrainingData, settings: Settings) -> bool:
     """Whether to fit these rows in the coordinates of their components."""
     return (
         len(data.rows) < data.X.shape[1]
-        and len(data.rows) <= MOST_ROWS
+        and len(data.rows) <= MOST_ROWS_OF_SPACE
         and not sparse.issparse(data.X)
         and settings.standardize
         and settings.whiten is not False
@@ -82,20 +83,36 @@ def suits_row_space(data: TrainingData, settings: Settings) -> bool:
 
 
 def make_row_space(data: TrainingData, columns: Coordinates, l2: np.ndarray) -> RowSpace | None:
-    """The space of these rows, whose columns have these coordinates; None if the rows do not differ.
+    """The space of these rows, whose columns have these coordinates.
 
+    None if the rows do not differ, or if scales differ so much that directions are lost in which the penalty is weak.
     `l2`: strengths of the L2 penalty, in the kernel's units.
     """
     data = data.of_rows(data.rows)
-    # Gradients are combinations of the rows in the metric in which the norm is least: that of the penalty.
     is_penalized = float(l2.max()) > 0
-    size = float(columns.x_unit.max()) if is_penalized else 1.0
+    rows = data.X - (0.0 if columns.x_mean is None else columns.x_mean)
+    if columns.x_mean is not None:
+        rows[:, (data.X[0] == data.X).all(axis=0)] = 0  # not what their mean is rounded by
+    size = float(np.abs(rows).max())
+    if size == 0:
+        return None
+    # Gradients are combinations of the rows in the metric in which the norm is least: that of the penalty.
+    size = size if is_penalized else 1.0
     metric = np.full(len(columns.x_unit), size) if is_penalized else columns.x_unit
-    rows = (data.X - (0.0 if columns.x_mean is None else columns.x_mean)) / metric
+    rows = rows / metric
     products = rows @ rows.T
     root_share = np.sqrt(shares_of(data.weight, data.rows))[:, np.newaxis]
     eigenvalues, vectors = np.linalg.eigh(products * root_share * root_share.T)
-    found = eigenvalues > NULL_SHARE * eigenvalues[-1]
+    # smaller ones are rounding
+    smallest = len(rows) * np.finfo(np.float64).eps * eigenvalues[-1]
+    if is_penalized:
+        # in the others, the penalty must leave nothing to learn, except in the direction that the mean takes away
+        n_lost = np.count_nonzero(eigenvalues <= smallest) - (columns.x_mean is not None)
+        if n_lost > 0 and size**2 * smallest > LOST_TO_PENALTY * float(l2.min()):
+            return None
+    else:
+        smallest = NULL_SHARE * eigenvalues[-1]
+    found = eigenvalues > smallest
     if not found.any():
         return None
     # rows * root_share = vectors * sqrt(eigenvalues) * components.T

@@ -384,6 +384,12 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         grid, alphas = self._grid(data)
         settings = [Settings.of({**vars(self), **setting}) for setting in grid]
         splits = split_rows(self.cv, X, data, groups)
+        fewest = min(len(test) for _, test in splits)
+        if self.scoring is None and fewest < 2:
+            raise ValueError(
+                f"cv must leave at least two test rows in each fold, as R2 is not defined on fewer; got a fold with "
+                f"{fewest}. Use fewer folds, or a scoring that is defined on one row, such as 'neg_mean_squared_error'."
+            )
         scorer = None if self.scoring is None else get_scorer(self.scoring)
         weight = {} if sample_weight is None else {"sample_weight": np.asarray(data.weight)}
         generators = [seed_generator(check_random_state(self.random_state)) for _ in range(len(splits) + 1)]

@@ -61,15 +61,17 @@ class Settings:
             return False
         return self.whiten is True or data.X.shape[1] <= MOST_COLUMNS
 
-    def suits_exact_gradients(self, data: TrainingData) -> bool:
+    def suits_exact_gradients(self, data: TrainingData, *, in_row_space: bool = False) -> bool:
         """Whether a fit of few rows should make few exact steps instead of many noisy ones.
+
+        `in_row_space`: whether they are the components of rows.
 
         It should not with correlated columns that are not whitened, nor with a loss that grows linearly: then the
         optimum takes more steps. Nor if `max_iter` steps, one per epoch, cannot reach the optimum.
         """
         if self.objective.kind.robust or callable(self.rule.schedule):
             return False
-        if not (self.may_whiten(data) or data.X.shape[1] == 1):
+        if not (in_row_space or self.may_whiten(data) or data.X.shape[1] == 1):
             return False
         steps = self.rule.step_sizes(self.max_iter)(np.arange(1, self.max_iter + 1))
         return float(steps.sum()) >= FARTHEST_OPTIMUM

@@ -165,7 +165,7 @@ def test_validation_rows_of_ones_own(container):
 @NOISY
 def test_the_loss_of_directions_in_which_rows_hardly_differ_falls_slowly_and_the_warning_names_the_remedy():
     X, y, *_ = table("decaying spectrum", 300, 330, noise=1.0)
-    with pytest.warns(ConvergenceWarning, match=r"max_iter.*mostly noise.*penalty=\"l2\""):
+    with pytest.warns(ConvergenceWarning, match=r"max_iter.*often noise.*penalty=\"l2\""):
         RMSpropRegressor(random_state=0).fit(X, y)
 
 
@@ -228,3 +228,57 @@ def test_sparse_rows_warn_where_ridge_regression_is_better(seed):
 )
 def test_sparse_rows_do_not_warn_without_noise_or_with_a_remedy(noise, options):
     RMSpropRegressor(random_state=0, **options).fit(*words(2000, 5000, noise, 0))
+
+
+@NOISY
+@pytest.mark.parametrize("scale", [1e4, 1e6, 1e8, 1e12])
+@pytest.mark.parametrize("constant", [0.0, 3e21])
+def test_a_column_of_large_scale_does_not_hide_the_others(scale, constant):
+    """It used to: all directions but its own counted as rounding, and R2 was zero, in silence."""
+    X, y, *_ = table("independent", 60, 100, noise=0.1)
+    X[:, 0] *= scale
+    X[:, 1] = constant
+    exact = Ridge(alpha=0.6, solver="svd").fit(X - X.mean(axis=0), y)
+    model = RMSpropRegressor(penalty="l2", alpha=0.01, random_state=0).fit(X, y)
+    found = [
+        np.mean((y - p) ** 2) + 0.01 * w @ w
+        for p, w in ((model.predict(X), model.coef_), (exact.predict(X - X.mean(axis=0)), exact.coef_))
+    ]
+    assert found[0] - found[1] < 1e-3 * np.var(y)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("constant", [0.1, 0.7, 1e6 + 0.1])
+@pytest.mark.parametrize("shape", [(60, 100), (1000, 5), (5000, 20)], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_constant_target_that_is_rounded_has_no_coefficients(shape, constant, weighted):
+    """Its mean used to differ from it by a rounding, which was fitted."""
+    rng = np.random.default_rng(0)
+    weight = rng.random(shape[0]) if weighted else None
+    X = rng.normal(size=shape)
+    for whiten in ("auto", False):
+        model = RMSpropRegressor(whiten=whiten, random_state=0)
+        model.fit(X, np.full(shape[0], constant), sample_weight=weight)
+        assert not model.coef_.any()
+        assert model.intercept_ == constant
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+def test_rows_of_negligible_weight_do_not_hide_that_the_others_are_learned_by_heart(container):
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(5, 60))
+    X = rng.normal(size=(50, 5)) @ factors + 0.3 * rng.normal(size=(50, 60))
+    if container is not np.asarray:
+        X = sparse.random_array((50, 100), density=0.2, random_state=rng, format="csr")
+    y = rng.normal(size=50)
+    for weight in (0.0, 1e-20):
+        with pytest.warns(UserWarning, match="rows"):
+            RMSpropRegressor(random_state=0).fit(container(X), y, np.r_[np.ones(30), np.full(20, weight)])
+
+
+@NOISY
+def test_more_rows_than_other_fits_take_in_one_batch():
+    X, y, *_ = table("independent", 600, 1500, n_new=0)
+    model, exact = RMSpropRegressor(penalty="l2", alpha=1.0, random_state=0).fit(X, y), Ridge(alpha=600).fit(X, y)
+    assert model.batch_size_ == 600
+    assert np.linalg.norm(model.coef_ - exact.coef_) < 1e-3 * np.linalg.norm(exact.coef_)

@@ -1,5 +1,7 @@
 /* Mean and variance of columns, and norms of rows, for one REAL. Means and squared deviations of a block of rows are taken in two passes, and
  * merged into those so far (Chan, Golub & LeVeque, 1983): as accurate as two passes over all rows, but memory is read once.
+ * Means are those of the differences from the block's first row: the mean of a constant is then that constant, to the last digit,
+ * and its variance zero.
  */
 
 /* The mean and the sum of squared deviations of a block, column by column. `weight` has a number for each of its `n` rows;
@@ -14,8 +16,8 @@ static ALWAYS_INLINE void NAME(moments_of_few)(const REAL *data, ptrdiff_t n_col
             column[i] = data[(size_t)rows[i] * (size_t)n_columns + (size_t)j];
 #pragma omp simd reduction(+ : sum)
         for (ptrdiff_t i = 0; i < n; i++)
-            sum += weight[i] * column[i];
-        mean[j] = sum / total;
+            sum += weight[i] * (column[i] - column[0]);
+        mean[j] = column[0] + sum / total;
 #pragma omp simd reduction(+ : sum_of_squares)
         for (ptrdiff_t i = 0; i < n; i++)
             sum_of_squares += weight[i] * (column[i] - mean[j]) * (column[i] - mean[j]);
@@ -41,15 +43,16 @@ MULTIVERSION void NAME(moments)(const REAL *data, ptrdiff_t n_columns, const uin
         } else { /* not in a function of its own, which was slower */
             memset(block_mean, 0, (size_t)n_columns * sizeof(double));
             memset(block_square, 0, (size_t)n_columns * sizeof(double));
-            for (ptrdiff_t i = 0; i < size; i++) {
+            const REAL *first = data + (size_t)rows[0] * (size_t)n_columns;
+            for (ptrdiff_t i = 1; i < size; i++) {
                 const REAL *restrict x = data + (size_t)rows[i] * (size_t)n_columns;
                 const double v = block_weight[i];
 #pragma omp simd
                 for (ptrdiff_t j = 0; j < n_columns; j++)
-                    block_mean[j] += v * x[j];
+                    block_mean[j] += v * ((double)x[j] - first[j]);
             }
             for (ptrdiff_t j = 0; j < n_columns; j++)
-                block_mean[j] /= block;
+                block_mean[j] = first[j] + block_mean[j] / block;
             for (ptrdiff_t i = 0; i < size; i++) {
                 const REAL *restrict x = data + (size_t)rows[i] * (size_t)n_columns;
                 const double v = block_weight[i];
