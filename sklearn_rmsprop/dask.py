@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -130,6 +130,33 @@ class DaskRMSpropRegressor(RMSpropRegressor):
 
     # Names and defaults of the parameters, which scikit-learn reads here, are written down once: in the parent.
     __init__.__signature__ = _with_parameters(RMSpropRegressor.__init__, __init__)  # type: ignore[attr-defined]
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on these rows in one pass, in this process, and continue from the state after the last call.
+
+        Parameters
+        ----------
+        X : array-like, or dask array or data frame, of shape (n_samples, n_features)
+            Training rows, which are loaded into the memory of this process.
+
+        y : array-like or dask array of shape (n_samples,) or (n_samples, n_targets)
+            Target values.
+
+        sample_weight : array-like or dask array of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : DaskRMSpropRegressor
+            The estimator, having learned these rows.
+        """
+        for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            if isinstance(data, list | tuple) and is_distributed(data):
+                raise TypeError(
+                    f"{name} must be an array in partial_fit; got a list of {len(data)} delayed blocks. Call it with "
+                    "one block at a time, computed: dask.compute(*blocks)."
+                )
+        return super().partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> Any:
         """Predict the target.

@@ -172,6 +172,17 @@ def test_score_of_a_constant_target(reference):
 # Parameters, and what is refused
 
 
+def test_partial_fit_takes_one_block_at_a_time():
+    model = regressor()
+    with pytest.raises(TypeError, match=r"X must be an array in partial_fit; got a list of 4 delayed blocks.*compute"):
+        model.partial_fit(delayed_rows(X), delayed_rows(Y))
+    with pytest.raises(TypeError, match="y must be an array"):
+        model.partial_fit(X, delayed_rows(Y))
+    for rows, targets in zip(delayed_rows(X), delayed_rows(Y), strict=True):
+        model.partial_fit(rows.compute(), targets.compute())
+    assert model.partial_fit(as_dask(X), as_dask(Y)).score(X, Y) > 0.9
+
+
 def test_parameters_are_those_of_the_parent():
     ours, theirs = DaskRMSpropRegressor().get_params(), RMSpropRegressor().get_params()
     assert ours == theirs | {"n_blocks": None, "exchange": True}

@@ -282,3 +282,14 @@ def test_more_rows_than_other_fits_take_in_one_batch():
     model, exact = RMSpropRegressor(penalty="l2", alpha=1.0, random_state=0).fit(X, y), Ridge(alpha=600).fit(X, y)
     assert model.batch_size_ == 600
     assert np.linalg.norm(model.coef_ - exact.coef_) < 1e-3 * np.linalg.norm(exact.coef_)
+
+
+@NOISY
+def test_a_callback_sees_the_model_of_each_evaluation():
+    callback = pytest.importorskip("sklearn.callback")
+    X, y, *_ = table("independent", 60, 100)
+    monitor = callback.ScoringMonitor(scoring="r2")
+    model = RMSpropRegressor(random_state=0).set_callbacks(monitor).fit(X, y)
+    scores = [row["r2"] for row in monitor.get_logs().data][1:]
+    assert len(scores) == model.n_iter_
+    assert scores[0] < scores[-1] == model.score(X, y)
