@@ -26,6 +26,11 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 256
 # 0 instead of 5e-5, that of the worst ones, which are ill-conditioned, up to twice as large.
 MOST_IN_ONE_BATCH, MOST_IN_ONE_BATCH_OTHERWISE = 500, 64
 
+# With L1, the noise of batches decides which small coefficients are zero. Where a few rows can stand for all, exact
+# steps take no longer, the more rows there are; but to find these few takes k^2 operations a row, with k columns and
+# targets. Up to so many operations in all, fits take about as long as with batches of 32 (docs/kernel_notes.md).
+MOST_TO_CONDENSE = 10_000_000
+
 # In place of more columns, rows have components. Those of so many take seconds to find, and 600 exact steps no longer.
 MOST_ROWS_OF_SPACE = 2048
 

@@ -60,6 +60,11 @@ class TrainingData:
         return X.nnz if sparse.issparse(X) else X.size
 
     @property
+    def n_different(self) -> int:
+        """How many columns and targets there are; a target that is broadcast to several is one."""
+        return self.X.shape[1] + (1 if is_shared(self.y) else self.y.shape[1])
+
+    @property
     def n_rows_at_once(self) -> int:
         """How many rows to copy at a time, which bounds the memory for it."""
         return max(1, VALUES_AT_ONCE * len(self.y) // max(1, self.n_values))

@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from sklearn_rmsprop._batches import Batches, is_outlying, make_batches, most_in_one_batch, weighted_squared_norms
-from sklearn_rmsprop._condensed import can_be_condensed, condensed
+from sklearn_rmsprop._batches import (
+    MOST_IN_ONE_BATCH_OTHERWISE,
+    MOST_TO_CONDENSE,
+    Batches,
+    is_outlying,
+    make_batches,
+    most_in_one_batch,
+    weighted_squared_norms,
+)
+from sklearn_rmsprop._condensed import condensed
 from sklearn_rmsprop._coordinates import Coordinates, advice, make_coordinates, varying_columns
 from sklearn_rmsprop._data import TrainingData, only_columns_with_entries
 from sklearn_rmsprop._monitor import History, Monitor
@@ -21,7 +29,7 @@ from sklearn_rmsprop._settings import Settings
 from sklearn_rmsprop._state import State
 from sklearn_rmsprop._statistics import ROWS_FOR_QUANTILES, Statistics, measure_rows, sample_evenly
 from sklearn_rmsprop._training import train
-from sklearn_rmsprop._whitening import ROWS_PER_COLUMN, may_be_correlated, whitened
+from sklearn_rmsprop._whitening import ROWS_PER_COLUMN, are_correlated, may_be_correlated, whitened
 
 # From MANY_ROWS dense rows on, origins and units of the columns are those of SAMPLED_ROWS of them where these represent
 # the others (see `survey`). A standard deviation is then known to some 0.3 %, which the steps do not notice.
@@ -214,7 +222,15 @@ def pose(
     as `settings.batch_size` says. `outlying`: the rows of outlying norm, if they are known (see `survey`).
     `in_row_space`: whether they are the components of rows.
     """
-    exact = batches is None and not in_stream and settings.suits_exact_gradients(data, in_row_space=in_row_space)
+    most_in_one = 0
+    if batches is None and not in_stream:
+        most_in_one = most_in_one_batch(
+            exact=settings.suits_exact_gradients(data, in_row_space=in_row_space), in_row_space=in_row_space
+        )
+        if settings.objective.has_l1 and most_in_one > MOST_IN_ONE_BATCH_OTHERWISE:
+            most_in_one = max(most_in_one, MOST_TO_CONDENSE // data.n_different**2)
+            if len(data.rows) <= most_in_one and are_correlated(data, centred=settings.fit_intercept):
+                most_in_one = MOST_IN_ONE_BATCH_OTHERWISE
     data = data_for_kernel(data, coordinates)
     if batches is None:
         batches = make_batches(
@@ -222,11 +238,11 @@ def pose(
             coordinates,
             settings.batch_size,
             with_target=not settings.objective.kind.robust,
-            most_in_one=most_in_one_batch(exact=exact, in_row_space=in_row_space),
+            most_in_one=most_in_one,
             in_stream=in_stream,
             outlying=outlying,
         )
-        if batches.size == len(data.rows) and not in_stream and can_be_condensed(data, settings):
+        if batches.size == len(data.rows) and not in_stream and settings.may_condense(data):
             data = condensed(data)
             batches = Batches(len(data.rows), data.rows, None, n_represented=batches.size)
     return make_problem(

@@ -121,10 +121,12 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         squared error, a dense float64 `X` and up to 200 columns such a step takes no longer, the more rows there are).
         "auto": in `fit` all rows, if there are at most 64 and no fewer than columns (or components, see `whiten`), or
         of dense data at most 500, if the loss is not robust, `whiten="auto"` may whiten, and `max_iter` such steps can
-        reach the optimum. Otherwise 32, or with more than 50 whitened columns a power of two up to 256, if that leaves
-        16 batches. At most 32 rows of outlying norm (more than 4 times the root mean square, times the root of the
-        weight) are then in every batch, weighted so that the gradient stays unbiased: in one batch per epoch only, the
-        gradient of such a row would be too large for a step.
+        reach the optimum. Also, with an L1 penalty and the squared error, of dense float64 data up to
+        `1e7 / (n_features + 1) ** 2` rows (at least 500) whose columns are not strongly correlated: then no noise
+        decides which coefficients are zero. Otherwise 32, or with more than 50 whitened columns a power of two up to
+        256, if that leaves 16 batches. At most 32 rows of outlying norm (more than 4 times the root mean square, times
+        the root of the weight) are then in every batch, weighted so that the gradient stays unbiased: in one batch per
+        epoch only, the gradient of such a row would be too large for a step.
 
     max_iter : int, default=1000
         Largest number of epochs, at least 1.

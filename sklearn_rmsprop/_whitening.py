@@ -25,6 +25,9 @@ ROWS_PER_COLUMN = 3
 # large where they are not. This saves well-conditioned fits up to half of their time (docs/kernel_notes.md).
 MEASURED_AT_ONCE, LOOKED_AT = 64, 2
 
+# Where columns cannot be whitened, whether they should be is seen on so many rows.
+CORRELATED_ROWS = 4096
+
 # "auto" whitens when the largest eigenvalue of the correlation exceeds this multiple of the smallest: below, fits
 # without it are as fast.
 LEAST_CONDITION = 200
@@ -50,6 +53,13 @@ def may_be_correlated(data: TrainingData, *, centred: bool) -> bool:
     share = shares_of(data.weight, rows)
     columns, _, size = standardised(data.X[rows].astype(np.float64), share, centred=centred)
     return bool((size == 0).any()) or is_ill_conditioned(columns)
+
+
+def are_correlated(data: TrainingData, *, centred: bool) -> bool:
+    """Whether dense columns are so correlated that they should be whitened, by a sample of the rows."""
+    rows = sample_evenly(data.rows, CORRELATED_ROWS)
+    columns, *_ = standardised(data.X[rows].astype(np.float64), shares_of(data.weight, rows), centred=centred)
+    return is_ill_conditioned(columns)
 
 
 def standardised(columns: np.ndarray, share: np.ndarray, *, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -272,7 +272,7 @@ def test_measures_are_those_of_all_rows(make, options):
     for name in ("x_mean", "x_unit", "y_mean", "y_unit", "weight_unit"):
         if getattr(coordinates, name) is not None:
             np.testing.assert_allclose(getattr(problem.coordinates, name), getattr(coordinates, name), rtol=1e-10)
-    whole = engine.pose(data, coordinates, settings)
+    whole = engine.pose(data, coordinates, replace(settings, batch_size=32))  # on the rows themselves
     null_loss = whole.null_loss(data.rows)
     np.testing.assert_allclose(problem.null_loss(problem.confirmation_rows), null_loss, rtol=1e-10)
     point = np.random.default_rng(1).normal(size=(X.shape[1] + 1, 1))

@@ -496,6 +496,6 @@ def test_settings_of_a_pass_leave_it_when_they_have_ended(monkeypatch):
 
 def test_folds_of_one_row_need_another_score_than_r2():
     X, y = np.arange(6.0)[:, np.newaxis], np.arange(6.0)
-    with pytest.raises(ValueError, match="at least two test rows in each fold.*fewer folds"):
+    with pytest.raises(ValueError, match=r"at least two test rows in each fold.*fewer folds"):
         RMSpropRegressorCV(alphas=3).fit(X, y)
     RMSpropRegressorCV(alphas=3, scoring="neg_mean_squared_error", random_state=0).fit(X, y)

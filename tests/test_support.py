@@ -103,3 +103,23 @@ def test_a_stream(container):
         for rows in np.array_split(order, 12):
             model.partial_fit(container(X[rows]), y[rows])
     assert_support(model, X, y, **options)
+
+
+@pytest.mark.parametrize("signal", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
+@pytest.mark.parametrize("n_rows", [300, 2000, 10_000])
+def test_exact_steps_find_the_support_to_the_last_column(n_rows, correlation, signal):
+    """Of dense data that is not too large and not ill-conditioned, each step is exact, and no noise decides.
+
+    The columns lie at different distances from the boundary. Batches of 32 have one or two wrong in half of these fits.
+    """
+    X, y = noisy(n_rows, 20, correlation=correlation, noise=np.sqrt(4.5 * (1 / signal - 1)))
+    largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / n_rows
+    n_wrong = []
+    for share in (0.02, 0.1, 0.3):
+        alpha = share * largest
+        coef, _ = exact_coef(X, y, loss="squared_error", penalty="l1", alpha=alpha)
+        model = RMSpropRegressor(penalty="l1", alpha=alpha, random_state=0).fit(X, y)
+        assert model.batch_size_ == n_rows
+        n_wrong.append(int(((model.coef_ != 0) != (np.abs(coef) > 1e-9)).sum()))
+    assert sum(n_wrong) <= 1  # a coefficient may be as close to zero as the digits that `tol` leaves
