@@ -39,8 +39,9 @@ from sklearn_rmsprop._stopping import Improvement
 MOST_EVALUATION_ROWS = 4096
 MOST_CONFIRMATION_ROWS = 1 << 16
 
-# Long rows: limit the sample by the number of values instead, but use at least FEWEST_EVALUATION_ROWS rows.
-EVALUATION_VALUES, FEWEST_EVALUATION_ROWS = 1 << 18, 1024
+# Long rows, or many targets: limit the sample by the number of values of X, and of y, instead, but use at least
+# FEWEST_EVALUATION_ROWS rows.
+EVALUATION_VALUES, EVALUATION_TARGETS, FEWEST_EVALUATION_ROWS = 1 << 18, 1 << 15, 1024
 
 # The standard error of an improvement is that of its means over so many parts of the rows, or of so many of them: with
 # 16 parts, it is known to a fifth at best.
@@ -245,7 +246,9 @@ def make_problem(
         loss=objective.loss(coordinates.y_unit),
         y=y,
         weight=weight,
-        evaluation_rows=sample_evenly(data.rows, count_evaluation_rows(data.n_values, X.shape[0])),
+        evaluation_rows=sample_evenly(
+            data.rows, count_evaluation_rows(data.n_values, X.shape[0], data.n_different - X.shape[1])
+        ),
         confirmation_rows=sample_evenly(data.rows, MOST_CONFIRMATION_ROWS),
         origin=origin_of_rows(data, coordinates),
         data=data,
@@ -255,7 +258,8 @@ def make_problem(
     )
 
 
-def count_evaluation_rows(n_values: int, n_rows: int) -> int:
+def count_evaluation_rows(n_values: int, n_rows: int, n_targets: int = 1) -> int:
     """On how many rows to evaluate the loss where `n_rows` rows hold so many values."""
     by_values = EVALUATION_VALUES * n_rows // max(1, n_values)
-    return min(max(by_values, FEWEST_EVALUATION_ROWS), MOST_EVALUATION_ROWS)
+    wanted = min(by_values, EVALUATION_TARGETS // n_targets)
+    return min(max(wanted, FEWEST_EVALUATION_ROWS), MOST_EVALUATION_ROWS)

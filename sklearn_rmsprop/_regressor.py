@@ -142,10 +142,10 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
         evaluated after each epoch. If an epoch has fewer than 100 steps, it is evaluated after as many epochs as have
         100 steps. If an epoch has more than 1000 steps (and at least 32,000 rows), it is evaluated after 1000 steps,
         and then each time that the number of steps has grown by a fifth. It is evaluated on at most 4096 rows (1024 if
-        rows are long). If these show no improvement, the loss of up to 65,536 rows decides. During an epoch, the noise
-        of these rows would hide small improvements. There, the fit stops when the excess loss of `n_iter_no_change`
-        evaluations ago was below `tol` times the null loss (half of that for a loss with a kink). The difference
-        between the coefficients then and now shows that excess loss.
+        rows are long or targets many). If these show no improvement, the loss of up to 65,536 rows decides. During an
+        epoch, the noise of these rows would hide small improvements. There, the fit stops when the excess loss of
+        `n_iter_no_change` evaluations ago was below `tol` times the null loss (half of that for a loss with a kink).
+        The difference between the coefficients then and now shows that excess loss.
 
     standardize : bool, default=True
         Work in the coordinates of standardised data: steps and `epsilon` are scaled by the (weighted) standard
@@ -243,8 +243,8 @@ class RMSpropRegressor(CallbackSupportMixin, FittedModel, MultiOutputMixin, Regr
 
     loss_curve_ : list of float
         Training objective at each evaluation, a mean over the targets: the weighted mean loss of the reported
-        coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 if
-        rows are long) the loss is that of a sample. In the units of the loss: those of `y`, squared with the
+        coefficients, and the penalty; after a call of `partial_fit`, on its rows. Of more than 4096 rows (1024 if rows
+        are long or targets many) the loss is that of a sample. In the units of the loss: those of `y`, squared with the
         squared losses and "huber".
 
     evaluation_epochs_ : list of float
