@@ -103,13 +103,6 @@ def make_batches(
     return Batches(min(size, len(drawn)), drawn, certain)
 
 
-def most_in_one_batch(*, exact: bool, in_row_space: bool) -> int:
-    """The most rows of which "auto" makes one batch: `exact`, whether exact gradients suit the fit."""
-    if not exact:
-        return MOST_IN_ONE_BATCH_OTHERWISE
-    return MOST_ROWS_OF_SPACE if in_row_space else MOST_IN_ONE_BATCH
-
-
 def size_of_batch(
     batch_size: int | str | None, coordinates: Coordinates, n_rows: int, *, in_stream: bool = False
 ) -> int:

@@ -11,12 +11,13 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_rmsprop._batches import (
+    MOST_IN_ONE_BATCH,
     MOST_IN_ONE_BATCH_OTHERWISE,
+    MOST_ROWS_OF_SPACE,
     MOST_TO_CONDENSE,
     Batches,
     is_outlying,
     make_batches,
-    most_in_one_batch,
     weighted_squared_norms,
 )
 from sklearn_rmsprop._condensed import condensed
@@ -223,14 +224,8 @@ def pose(
     `in_row_space`: whether they are the components of rows.
     """
     most_in_one = 0
-    if batches is None and not in_stream:
-        most_in_one = most_in_one_batch(
-            exact=settings.suits_exact_gradients(data, in_row_space=in_row_space), in_row_space=in_row_space
-        )
-        if settings.objective.has_l1 and most_in_one > MOST_IN_ONE_BATCH_OTHERWISE:
-            most_in_one = max(most_in_one, MOST_TO_CONDENSE // data.n_different**2)
-            if len(data.rows) <= most_in_one and are_correlated(data, centred=settings.fit_intercept):
-                most_in_one = MOST_IN_ONE_BATCH_OTHERWISE
+    if batches is None and not in_stream and settings.batch_size == "auto":
+        most_in_one = most_in_one_batch(data, settings, in_row_space=in_row_space)
     data = data_for_kernel(data, coordinates)
     if batches is None:
         batches = make_batches(
@@ -253,6 +248,20 @@ def pose(
         fit_intercept=settings.fit_intercept,
         shuffle=settings.shuffle,
     )
+
+
+def most_in_one_batch(data: TrainingData, settings: Settings, *, in_row_space: bool) -> int:
+    """The most rows of which "auto" makes one batch."""
+    if not settings.suits_exact_gradients(data, in_row_space=in_row_space):
+        return MOST_IN_ONE_BATCH_OTHERWISE
+    if in_row_space:
+        return MOST_ROWS_OF_SPACE
+    if not settings.objective.has_l1:
+        return MOST_IN_ONE_BATCH
+    most = max(MOST_IN_ONE_BATCH, MOST_TO_CONDENSE // data.n_different**2)
+    if len(data.rows) <= most and are_correlated(data, centred=settings.fit_intercept):
+        return MOST_IN_ONE_BATCH_OTHERWISE
+    return most
 
 
 def coefficients(state: State, coordinates: Coordinates) -> tuple[np.ndarray, np.ndarray]:

@@ -85,7 +85,7 @@ def arbitrary(
     spread = prediction_spread(data, coef)
     is_large = spread > ARBITRARY_SPREAD
     if is_large.any() and space is not None:
-        is_large &= cross_validated_r2(space, data.y[data.rows], coef, intercept, data) < POOR_R2
+        is_large &= cross_validated_r2(data, coef, intercept, space) < POOR_R2
     if not is_large.any():
         return None
     # measured on 20 to 1000 rows of up to 15 times as many columns
@@ -111,15 +111,14 @@ def prediction_spread(data: TrainingData, coef: np.ndarray) -> np.ndarray:
         return (relative_sd**2).sum(axis=0)
 
 
-def cross_validated_r2(
-    space: RowSpace, y: np.ndarray, coef: np.ndarray, intercept: np.ndarray, data: TrainingData
-) -> np.ndarray:
+def cross_validated_r2(data: TrainingData, coef: np.ndarray, intercept: np.ndarray, space: RowSpace) -> np.ndarray:
     """An estimate of R2 on new rows, per target, by generalized cross-validation (Golub, Heath and Wahba, 1979).
 
     It is that of the ridge regression with the training error of the model.
     """
     share = shares_of(data.weight, data.rows)
     X: Any = data.X
+    y = data.y[data.rows]
     error = share @ (y - (X[data.rows] @ coef + intercept)) ** 2
     centred = y - share @ y
     Z = space.data.X.astype(np.float64)

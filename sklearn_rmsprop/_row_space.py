@@ -36,6 +36,8 @@ class RowSpace:
         The rows in the coordinates of the components. Its X is (n_rows, n_components).
     coordinates : Coordinates
         Those of the components.
+    mean : (n_features,), or 0
+        The origin of the columns.
     rows : (n_rows, n_features)
         The centred rows, divided by `metric`.
     metric : (n_features,)
@@ -46,6 +48,7 @@ class RowSpace:
     columns: Coordinates
     data: TrainingData
     coordinates: Coordinates
+    mean: np.ndarray | float
     rows: np.ndarray
     metric: np.ndarray
     combinations: np.ndarray
@@ -63,11 +66,6 @@ class RowSpace:
             for point in (state.coef.astype(np.float64), state.average)
         ]
         return state.restarted_at(*points, dtype=state.coef.dtype)
-
-    @property
-    def mean(self) -> np.ndarray | float:
-        """The origin of the columns."""
-        return 0.0 if self.columns.x_mean is None else self.columns.x_mean
 
 
 def suits_row_space(data: TrainingData, settings: Settings) -> bool:
@@ -89,8 +87,9 @@ def make_row_space(data: TrainingData, columns: Coordinates, l2: np.ndarray) -> 
     `l2`: strengths of the L2 penalty, in the kernel's units.
     """
     data = data.of_rows(data.rows)
-    is_penalized = float(l2.max()) > 0
-    rows = data.X - (0.0 if columns.x_mean is None else columns.x_mean)
+    is_penalized, weakest = float(l2.max()) > 0, float(l2.min())
+    mean = 0.0 if columns.x_mean is None else columns.x_mean
+    rows = data.X - mean
     if columns.x_mean is not None:
         rows[:, (data.X[0] == data.X).all(axis=0)] = 0  # not what their mean is rounded by
     size = float(np.abs(rows).max())
@@ -108,7 +107,7 @@ def make_row_space(data: TrainingData, columns: Coordinates, l2: np.ndarray) -> 
     if is_penalized:
         # in the others, the penalty must leave nothing to learn, except in the direction that the mean takes away
         n_lost = np.count_nonzero(eigenvalues <= smallest) - (columns.x_mean is not None)
-        if n_lost > 0 and size**2 * smallest > LOST_TO_PENALTY * float(l2.min()):
+        if n_lost > 0 and size**2 * smallest > LOST_TO_PENALTY * weakest:
             return None
     else:
         smallest = NULL_SHARE * eigenvalues[-1]
@@ -119,7 +118,7 @@ def make_row_space(data: TrainingData, columns: Coordinates, l2: np.ndarray) -> 
     combinations = vectors[:, found] * root_share * (size / np.sqrt(eigenvalues[found]))
     X = np.ascontiguousarray(products @ combinations, columns.dtype(data.X.dtype))
     if is_penalized:
-        weakest, square = float(l2.min()), size**2 * eigenvalues[found]
+        square = size**2 * eigenvalues[found]
         unit = np.sqrt(square + weakest)
         row_norm = max(1.0, float((square / unit**2).sum()) ** 0.5)
         coordinates = replace(columns, x_mean=None, x_unit=unit, row_norm=row_norm, l2_in_units=weakest)
@@ -127,4 +126,4 @@ def make_row_space(data: TrainingData, columns: Coordinates, l2: np.ndarray) -> 
         # Each component has the unit of a standardized column, and not its own standard deviation: components of which
         # the rows have little are learned late, or not at all if that gains less than `tol`: they are mostly noise.
         coordinates = replace(columns, x_mean=None, x_unit=np.ones(X.shape[1]))
-    return RowSpace(columns, replace(data, X=X), coordinates, rows, metric, combinations)
+    return RowSpace(columns, replace(data, X=X), coordinates, mean, rows, metric, combinations)

@@ -387,7 +387,7 @@ class RMSpropRegressorCV(CallbackSupportMixin, FittedModel, RegressorMixin, Base
         fewest = min(len(test) for _, test in splits)
         if self.scoring is None and fewest < 2:
             raise ValueError(
-                f"cv must leave at least two test rows in each fold, as R2 is not defined on fewer; got a fold with "
+                "cv must leave at least two test rows in each fold, as R2 is not defined on fewer; got a fold with "
                 f"{fewest}. Use fewer folds, or a scoring that is defined on one row, such as 'neg_mean_squared_error'."
             )
         scorer = None if self.scoring is None else get_scorer(self.scoring)
